@@ -1,0 +1,369 @@
+"""CloudEvents as they come in, checked, and as the log keeps them.
+
+A ``Candidate`` is what one of the three HTTP modes carried; ``accept`` turns it
+into a ``Submission`` that the log can take, or raises the reason why not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.domain.errors import (
+    AreaUnknown,
+    ClassificationRefused,
+    DataTooLarge,
+    InvalidAttribute,
+    InvalidData,
+    InvalidParameter,
+    TimeOutOfRange,
+)
+from app.domain.families import is_known_type, meaning_of
+from app.domain.privacy import mask_data
+from app.domain.regions import parse_region_code, tenant_of
+from app.domain.strict_json import check_numbers, dumps, dumps_sorted
+from app.domain.times import parse_instant
+
+MAX_IDENTIFIER = 256
+MAX_NAME = 64
+MAX_SUMMARY = 4_000
+#: Of the data as JSON in UTF-8.
+MAX_DATA_BYTES = 64 * 1024
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+#: A sender's clock may run ahead, and a plan for tomorrow is a fact of today.
+FURTHEST_AHEAD = timedelta(hours=24)
+
+#: Attributes that tell of the way and not of the content: a retry changes them.
+TRANSPORT_ATTRIBUTES = frozenset({"traceparent", "tracestate", "recordedtime"})
+#: Members that the event feed adds beside the event's own.
+FEED_MEMBERS = frozenset({"region", "seq"})
+CLASSIFICATIONS = frozenset({"public", "internal"})
+
+_ATTRIBUTE_NAME = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,400}", re.ASCII)
+#: Summed services of the state document; a service of that name would hide there.
+REST = "_rest"
+
+
+class Missing:
+    """The type of ``MISSING``: an event without data, which is not data null."""
+
+
+MISSING = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the register knows of a source: its region, app and the app's family."""
+
+    urn: str
+    region: str
+    app: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An event as a request carried it: attributes by name, and data or ``MISSING``.
+
+    ``data_member`` is ``data`` or, for bytes that are no text, ``data_base64``.
+    """
+
+    attributes: Mapping[str, Any]
+    data: Any = MISSING
+    data_member: str = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event that may enter the log.
+
+    ``envelope`` is the masked event as JSON text in the order it was sent,
+    ``digest`` the keyed digest of its content before masking.
+    """
+
+    region: str
+    source: str
+    id: str
+    type: str
+    app: str
+    subject: str | None
+    time: datetime
+    sequence: str | None
+    test: bool
+    digest: bytes
+    envelope: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as the projector reads it from a region's log.
+
+    ``data`` is the event's data where it is an object, and empty elsewhere.
+    """
+
+    seq: int
+    source: str
+    id: str
+    type: str
+    app: str
+    subject: str | None
+    time: datetime
+    sequence: int
+    received_at: datetime
+    test: bool
+    data: Mapping[str, Any]
+
+    @property
+    def order(self) -> tuple[datetime, int, str, str]:
+        """The place among the events of a case; the source parts two of one id."""
+        return (self.time, self.sequence, self.id, self.source)
+
+
+def identifier(attributes: Mapping[str, Any], name: str) -> str:
+    """Return a required identifier of 1 to 256 characters, untouched.
+
+    Raises:
+        InvalidAttribute: absent, not text, empty or too long.
+    """
+    value = attributes.get(name)
+    if not isinstance(value, str):
+        raise InvalidAttribute(f"{name} is required and must be text", field=name)
+    if not 1 <= len(value) <= MAX_IDENTIFIER:
+        raise InvalidAttribute(f"{name} must have 1 to {MAX_IDENTIFIER} characters", field=name)
+    return value
+
+
+def shown_identifier(attributes: Mapping[str, Any], name: str) -> str | None:
+    """Return an identifier for a receipt, or nothing where it is not one."""
+    value = attributes.get(name)
+    return value if isinstance(value, str) and 1 <= len(value) <= MAX_IDENTIFIER else None
+
+
+def sequence_number(text: str | None) -> int:
+    """Return ``sequence`` as an integer, or 0 where it is none.
+
+    >>> sequence_number("10"), sequence_number("b-7"), sequence_number(None)
+    (10, 0, 0)
+    """
+    return int(text) if text is not None and _INTEGER.fullmatch(text) else 0
+
+
+def accept(
+    candidate: Candidate,
+    source: Source,
+    areas: Container[str],
+    received_at: datetime,
+    digest_key: bytes,
+) -> Submission:
+    """Check one event of a registered source and make it ready for the log.
+
+    ``areas`` are the dotted codes of the source's region that are in the
+    register: the kecamatan and all below them.
+
+    Raises:
+        EventRefused: the event cannot be kept; the leaf says why.
+    """
+    attributes = {k: v for k, v in candidate.attributes.items() if v is not None}
+    event_id = identifier(attributes, "id")
+    event_type = identifier(attributes, "type")
+    _check_attributes(attributes)
+    subject = identifier(attributes, "subject") if "subject" in attributes else None
+    time = _event_time(attributes.get("time"), received_at)
+    check_numbers(candidate.data, field=candidate.data_member)
+    meaning = meaning_of(event_type, source.family)
+    if meaning is not None:
+        _check_case_event(candidate, subject, source, areas)
+    known = meaning is not None or is_known_type(event_type, source.family)
+    return Submission(
+        region=source.region,
+        source=source.urn,
+        id=event_id,
+        type=event_type,
+        app=source.app,
+        subject=subject,
+        time=time,
+        sequence=_text_form(attributes["sequence"]) if "sequence" in attributes else None,
+        test=_test_flag(attributes.get("test")),
+        digest=content_digest(candidate, digest_key),
+        envelope=_envelope(candidate, attributes, known=known),
+    )
+
+
+def content_digest(candidate: Candidate, key: bytes) -> bytes:
+    """Return the keyed digest of an event's content, of 16 bytes.
+
+    Content is attributes and data as sent, before masking, in one deterministic
+    form, so that the same event has one digest in all three modes. Keyed,
+    because the plain digest of a NIK can be guessed by trying them all.
+    """
+    content = {
+        name: _text_form(value)
+        for name, value in candidate.attributes.items()
+        if value is not None and name not in TRANSPORT_ATTRIBUTES
+    }
+    form: list[Any] = [content]
+    if candidate.data is not MISSING:
+        form += [candidate.data_member, candidate.data]
+    text = dumps_sorted(form)
+    return hashlib.blake2b(text.encode(), key=key, digest_size=16).digest()
+
+
+def _text_form(value: Any) -> str:
+    """Write an attribute as the binary mode would (CloudEvents 1.0, section 3.1)."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else dumps_sorted(value)
+
+
+def _check_attributes(attributes: Mapping[str, Any]) -> None:
+    if attributes.get("specversion") != "1.0":
+        raise InvalidAttribute("specversion must be 1.0", field="specversion")
+    for name, value in attributes.items():
+        if not _ATTRIBUTE_NAME.fullmatch(name):
+            # The name itself is the sender's text, so it is not repeated.
+            raise InvalidAttribute("attribute names are lower-case letters and digits")
+        if name in FEED_MEMBERS:
+            raise InvalidAttribute(f"{name} is a name that the event feed uses", field=name)
+        if isinstance(value, float | dict | list):
+            raise InvalidAttribute("attributes are text, integers or booleans")
+        if isinstance(value, int) and not -(2**31) <= value < 2**31:
+            raise InvalidAttribute("integer attributes have 32 bits")
+        if isinstance(value, str) and len(value) > MAX_SUMMARY:
+            raise InvalidAttribute(f"attributes have at most {MAX_SUMMARY} characters")
+    _check_well_known(attributes)
+
+
+def _check_well_known(attributes: Mapping[str, Any]) -> None:
+    for name in ("datacontenttype", "dataschema", "correlationid"):
+        if name in attributes and not (isinstance(attributes[name], str) and attributes[name]):
+            raise InvalidAttribute(f"{name} must be text", field=name)
+    sequence = attributes.get("sequence")
+    if sequence is not None and (isinstance(sequence, bool) or len(_text_form(sequence)) > 256):
+        raise InvalidAttribute("sequence must be text of at most 256 characters", field="sequence")
+    recorded = attributes.get("recordedtime")
+    if recorded is not None:
+        _instant(recorded, InvalidAttribute, "recordedtime")
+    classification = attributes.get("dataclassification")
+    if classification is not None and classification not in CLASSIFICATIONS:
+        raise ClassificationRefused(
+            "only public and internal data may be sent here", field="dataclassification"
+        )
+
+
+def _test_flag(value: Any) -> bool:
+    if value is None or value is False or value == "false":
+        return False
+    if value is True or value == "true":
+        return True
+    raise InvalidAttribute("test must be true or false", field="test")
+
+
+def _instant(value: Any, error: type[InvalidAttribute | InvalidData], field: str) -> datetime:
+    if isinstance(value, str):
+        try:
+            return parse_instant(value)
+        except ValueError:
+            pass
+    raise error("not an RFC 3339 timestamp with an offset", field=field)
+
+
+def _event_time(value: Any, received_at: datetime) -> datetime:
+    if value is None:
+        return received_at
+    time = _instant(value, InvalidAttribute, "time")
+    if not EARLIEST <= time <= received_at + FURTHEST_AHEAD:
+        raise TimeOutOfRange("time must lie between 2000 and 24 hours from now", field="time")
+    return time
+
+
+def _check_case_event(
+    candidate: Candidate, subject: str | None, source: Source, areas: Container[str]
+) -> None:
+    if subject is None:
+        raise InvalidAttribute("an event of a case needs its case id as subject", field="subject")
+    if candidate.data is MISSING:
+        return
+    if candidate.data_member != "data" or not isinstance(candidate.data, Mapping):
+        raise InvalidData("data must be a JSON object", field="data")
+    check_fields(candidate.data)
+    area = candidate.data.get("area")
+    if area is not None:
+        _check_area(area, source.region, areas)
+
+
+def check_fields(data: Mapping[str, Any]) -> None:
+    """Check the fields of ``data`` that the fold reads; null counts as not given.
+
+    Raises:
+        InvalidData: a field is of the wrong form; ``field`` names it.
+    """
+    for name in ("service", "agency", "channel", "reason"):
+        _check_length(data, name, 1, MAX_NAME)
+    _check_length(data, "summary", 0, MAX_SUMMARY)
+    _check_length(data, "duplicate_of", 1, MAX_IDENTIFIER)
+    if data.get("service") == REST:
+        raise InvalidData("this name is kept for the sum of small services", field="data.service")
+    for name in ("fee_idr", "tariff_idr"):
+        _check_integer(data, name, 0, 2**53 - 1)
+    _check_integer(data, "rating", 1, 4)
+    if data.get("due_at") is not None:
+        _instant(data["due_at"], InvalidData, "data.due_at")
+    _check_location(data.get("location"))
+
+
+def _check_length(data: Mapping[str, Any], name: str, least: int, most: int) -> None:
+    value = data.get(name)
+    if value is None:
+        return
+    if not isinstance(value, str) or not least <= len(value) <= most:
+        raise InvalidData(f"must be text of {least} to {most} characters", field=f"data.{name}")
+
+
+def _check_integer(data: Mapping[str, Any], name: str, least: int, most: int) -> None:
+    value = data.get(name)
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidData(f"must be a whole number from {least} up", field=f"data.{name}")
+
+
+def _check_location(value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, Mapping):
+        lat, lon = value.get("lat"), value.get("lon")
+        numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (lat, lon))
+        if numbers and abs(lat) <= 90 and abs(lon) <= 180:  # type: ignore[arg-type]
+            return
+    raise InvalidData("must have lat and lon in degrees", field="data.location")
+
+
+def _check_area(value: Any, region: str, areas: Container[str]) -> None:
+    if not isinstance(value, str):
+        raise InvalidData("must be the code of a kecamatan or kelurahan", field="data.area")
+    try:
+        code = parse_region_code(value)
+    except InvalidParameter:
+        raise InvalidData("not a kecamatan or kelurahan code", field="data.area") from None
+    if tenant_of(code) != region or code not in areas:
+        raise AreaUnknown("no such kecamatan or kelurahan in this region", field="data.area")
+
+
+def _envelope(candidate: Candidate, attributes: Mapping[str, Any], *, known: bool) -> str:
+    """Write the masked event as JSON, its members in the order they were sent."""
+    text = dumps(attributes)
+    if candidate.data is MISSING:
+        return text
+    data = dumps(candidate.data)
+    if len(data) > MAX_DATA_BYTES or len(data.encode()) > MAX_DATA_BYTES:
+        raise DataTooLarge("data is longer than 64 KiB", field=candidate.data_member)
+    if candidate.data_member == "data":
+        masked = mask_data(candidate.data, known=known)
+        if masked != candidate.data:
+            data = dumps(masked)
+    return f'{text[:-1]},"{candidate.data_member}":{data}}}'

@@ -1,0 +1,125 @@
+"""JSON in the strict sense of the contract: what I-JSON allows and no more.
+
+No fast parser sees duplicate keys, so the standard one is used with a hook
+that does (measured: 3.5 µs an event of 400 bytes).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+from app.domain.errors import InvalidData, MalformedJson
+
+#: Deeper documents are refused: nothing in the contract nests further, and a
+#: reader of ours or of a partner may be recursive.
+MAX_DEPTH = 32
+
+#: The largest integer that every JSON reader keeps exact (RFC 7493 section 2.2).
+MAX_INTEGER = 2**53 - 1
+
+_SURROGATES = ("\ud800", "\udfff")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise MalformedJson("an object has the same member twice")
+    return members
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise MalformedJson("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
+
+
+def loads(raw: bytes) -> Any:
+    """Return the value that ``raw`` holds.
+
+    Raises:
+        MalformedJson: not UTF-8, a byte order mark, not JSON, NaN or Infinity,
+            a member twice, a lone surrogate, U+0000, or nested too deep to read.
+    """
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise MalformedJson("the body begins with a byte order mark")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedJson("the body is not UTF-8") from None
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise MalformedJson(f"the body nests deeper than {MAX_DEPTH}") from None
+    except ValueError:
+        # Also a number of thousands of digits, which int() refuses to read.
+        raise MalformedJson("the body is not JSON") from None
+    # Raw UTF-8 cannot hold a surrogate and raw NUL is no JSON: only escapes can.
+    if "\\u" in text:
+        _check_strings(value)
+    return value
+
+
+def check_text(text: str) -> None:
+    """Raise MalformedJson where PostgreSQL or UTF-8 could not keep the text."""
+    if "\x00" in text:
+        raise MalformedJson("U+0000 is not allowed")
+    if any(_SURROGATES[0] <= character <= _SURROGATES[1] for character in text):
+        raise MalformedJson("a lone surrogate is not allowed")
+
+
+def _check_strings(root: Any) -> None:
+    waiting = [root]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            check_text(value)
+        elif isinstance(value, dict):
+            waiting.extend(value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+
+
+def check_depth(root: Any, limit: int = MAX_DEPTH) -> None:
+    """Raise MalformedJson where containers nest deeper than ``limit``."""
+    level = [root] if isinstance(root, dict | list) else []
+    depth = 0
+    while level:
+        depth += 1
+        if depth > limit:
+            raise MalformedJson(f"the body nests deeper than {MAX_DEPTH}")
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+
+
+def check_numbers(root: Any, *, field: str) -> None:
+    """Raise InvalidData where a number would change on its way through JSON readers."""
+    waiting = [root]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                raise InvalidData("a number is too large for JSON", field=field)
+        elif isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise InvalidData("an integer is too large to stay exact", field=field)
+
+
+def dumps(value: Any) -> str:
+    """Write a value compactly, in its own order, as UTF-8 text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def dumps_sorted(value: Any) -> str:
+    """Write a value in one deterministic form: members by name, no white space."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,125 @@
+"""The engine, its limits, and what a failing database means to the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.domain.errors import DatabaseAway
+
+#: A neighbour that stopped while it held a region's lock must not stop us: the
+#: request is answered 503 and tried again.
+LOCK_TIMEOUT_MS = 3_000
+#: A process that stopped inside a transaction gives its locks back after this.
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+#: How long a client may wait for a database that does not answer.
+CONNECT_TIMEOUT_S = 5.0
+#: A statement of the hot paths takes milliseconds; only a dead server takes this.
+COMMAND_TIMEOUT_S = 15.0
+
+
+def make_engine(url: str, *, pool_size: int, command_timeout: float | None = COMMAND_TIMEOUT_S
+                ) -> AsyncEngine:
+    """Return an engine for one event loop; ``command_timeout`` None is for long work."""
+    return create_async_engine(
+        async_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": command_timeout,
+            "server_settings": {
+                "application_name": "kentongan",
+                "lock_timeout": str(LOCK_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                # The planner's estimate for a batch is steady; compiling it is not worth it.
+                "jit": "off",
+            },
+        },
+    )
+
+
+def async_url(url: str) -> str:
+    """Return the URL with the driver we use, whatever driver it named."""
+    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+async def connect_raw(url: str) -> asyncpg.Connection[Any]:
+    """Open a connection outside the pool, for LISTEN and for locks held long."""
+    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
+
+
+def driver_of(connection: AsyncConnection) -> Any:
+    """Return asyncpg's own connection under one of SQLAlchemy's."""
+    raw = connection.sync_connection
+    assert raw is not None  # noqa: S101 - begun connections have one
+    return raw.connection.driver_connection
+
+
+#: What asyncpg raises when the server is gone or goes away, besides OSError.
+_AWAY = (
+    asyncpg.exceptions.InterfaceError,
+    asyncpg.exceptions.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.ReadOnlySQLTransactionError,
+    asyncpg.exceptions.DeadlockDetectedError,
+    asyncpg.exceptions.SerializationError,
+    asyncpg.exceptions.CannotConnectNowError,
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether an error tells of the database and not of what was asked of it."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            return True
+        cause = error.__cause__ or error.orig
+        return cause is not None and is_away(cause.__cause__ or cause)
+    return isinstance(error, (*_AWAY, PoolTimeoutError, OSError, TimeoutError, asyncio.TimeoutError))
+
+
+@asynccontextmanager
+async def translating() -> AsyncIterator[None]:
+    """Turn the many ways in which a database can be away into one fact."""
+    try:
+        yield
+    except Exception as error:
+        if is_away(error):
+            raise DatabaseAway("the database does not answer; nothing was lost") from error
+        raise
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction: committed at the end, rolled back on any error.
+
+    Raises:
+        DatabaseAway: the database was away at any point, the commit included,
+            whose outcome is then unknown.
+    """
+    async with translating(), engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One read-only transaction in which every statement sees the same moment."""
+    async with translating(), engine.connect() as connection:
+        await connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        async with connection.begin():
+            yield connection

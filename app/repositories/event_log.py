@@ -1,0 +1,161 @@
+"""The event log: appending in groups, reading in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text as _text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.events import LoggedEvent, Submission, sequence_number
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of one event of a group.
+
+    ``seq`` is its place, or that of the event which had its id before.
+    """
+
+    seq: int
+    known: bool
+    same_content: bool
+
+
+_APPEND = """
+SELECT at_seq, was_known, same_content FROM append_events(
+    $1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+    $7::text[], $8::text[], $9::text[], $10::boolean[], $11::bytea[], $12::text[])
+"""
+
+
+async def append(
+    connection: AsyncConnection, events: Sequence[Submission], received_at: Sequence[datetime]
+) -> list[Appended]:
+    """Append events to their regions' logs, gap-free; known ids change nothing.
+
+    No (region, source, id) may occur twice in ``events``. Every region must be
+    registered. The regions stay locked until the transaction ends.
+    """
+    columns = (
+        [event.region for event in events],
+        list(received_at),
+        [event.time for event in events],
+        [event.source for event in events],
+        [event.id for event in events],
+        [event.type for event in events],
+        [event.app for event in events],
+        [event.subject for event in events],
+        [event.sequence for event in events],
+        [event.test for event in events],
+        [event.digest for event in events],
+        [event.envelope for event in events],
+    )
+    rows = await connection.exec_driver_sql(_APPEND, columns)
+    return [Appended(*row) for row in rows]
+
+
+_COLUMNS = (
+    "seq, source, id, type, app, subject, time, sequence, received_at, test, envelope"
+)
+
+
+def _logged(row: Any) -> LoggedEvent:
+    data = json.loads(row[10]).get("data")
+    return LoggedEvent(
+        seq=row[0],
+        source=row[1],
+        id=row[2],
+        type=row[3],
+        app=row[4],
+        subject=row[5],
+        time=row[6],
+        sequence=sequence_number(row[7]),
+        received_at=row[8],
+        test=row[9],
+        data=data if isinstance(data, dict) else {},
+    )
+
+
+async def after(
+    connection: AsyncConnection, region: str, seq: int, limit: int
+) -> list[LoggedEvent]:
+    """Return a region's next events after ``seq``, in seq order."""
+    rows = await connection.exec_driver_sql(
+        f"SELECT {_COLUMNS} FROM events WHERE region = $1 AND seq > $2 ORDER BY seq LIMIT $3",  # noqa: S608
+        (region, seq, limit),
+    )
+    return [_logged(row) for row in rows]
+
+
+async def of_subjects(
+    connection: AsyncConnection, region: str, subjects: Iterable[tuple[str, str]], up_to: int
+) -> list[LoggedEvent]:
+    """Return all events up to a seq with any of the (app, subject) pairs, in no order."""
+    pairs = list(subjects)
+    rows = await connection.exec_driver_sql(
+        f"SELECT {', '.join('e.' + name for name in _COLUMNS.split(', '))}"  # noqa: S608
+        " FROM unnest($2::text[], $3::text[]) AS wanted (app, subject)"
+        " JOIN events e ON e.region = $1 AND e.app = wanted.app AND e.subject = wanted.subject"
+        " WHERE e.seq <= $4",
+        (region, [app for app, _ in pairs], [subject for _, subject in pairs], up_to),
+    )
+    return [_logged(row) for row in rows]
+
+
+async def by_case(
+    connection: AsyncConnection, region: str, up_to: int
+) -> AsyncIterator[LoggedEvent]:
+    """Stream a region's log up to a seq, the events of one subject side by side."""
+    result = await connection.stream(
+        _text(
+            f"SELECT {_COLUMNS} FROM events WHERE region = :region AND seq <= :up_to"  # noqa: S608
+            " ORDER BY app, subject, seq"
+        ),
+        {"region": region, "up_to": up_to},
+    )
+    async for partition in result.partitions(1_000):
+        for row in partition:
+            yield _logged(row)
+
+
+async def feed(
+    connection: AsyncConnection, region: str, seq: int, limit: int
+) -> list[tuple[int, str]]:
+    """Return (seq, envelope) of a region's next events after ``seq``."""
+    rows = await connection.exec_driver_sql(
+        "SELECT seq, envelope FROM events WHERE region = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        (region, seq, limit),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def heads(connection: AsyncConnection) -> dict[str, int]:
+    """Return how far each region's log reaches."""
+    rows = await connection.exec_driver_sql("SELECT region, head FROM region_logs")
+    return {row[0]: row[1] for row in rows}
+
+
+async def head(connection: AsyncConnection, region: str) -> int | None:
+    """Return how far a region's log reaches, or nothing for an unknown region."""
+    rows = await connection.exec_driver_sql(
+        "SELECT head FROM region_logs WHERE region = $1", (region,)
+    )
+    found = rows.scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+async def newest_counted(
+    connection: AsyncConnection, region: str, up_to: int, limit: int
+) -> list[LoggedEvent]:
+    """Return the newest events up to a seq that are no tests, newest first."""
+    rows = await connection.exec_driver_sql(
+        f"SELECT {_COLUMNS} FROM events WHERE region = $1 AND seq <= $2 AND NOT test"  # noqa: S608
+        " ORDER BY seq DESC LIMIT $3",
+        (region, up_to, limit),
+    )
+    return [_logged(row) for row in rows]

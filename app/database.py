@@ -15,6 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app.domain.errors import DatabaseAway
 
+#: The names by which the layers above know the database; only below is SQL spoken.
+Connection = AsyncConnection
+Engine = AsyncEngine
+
 #: A neighbour that stopped while it held a region's lock must not stop us: the
 #: request is answered 503 and tried again.
 LOCK_TIMEOUT_MS = 3_000
@@ -123,3 +127,25 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         )
         async with connection.begin():
             yield connection
+
+
+async def notify(connection: asyncpg.Connection[Any], topic: str, payload: str) -> None:
+    """Send a NOTIFY of its own, outside any transaction."""
+    await connection.execute("SELECT pg_notify($1, $2)", topic, payload)
+
+
+#: Of the two numbers of an advisory lock, the one that says it is ours.
+_LOCK_SPACE = 7_166_702
+
+
+async def try_lock(connection: asyncpg.Connection[Any], name: str) -> bool:
+    """Take a lock for as long as this connection lives; say whether it is ours now."""
+    taken: bool = await connection.fetchval(
+        "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK_SPACE, name
+    )
+    return taken
+
+
+async def touch(connection: asyncpg.Connection[Any]) -> None:
+    """Ask the server for a sign of life on this very connection."""
+    await connection.execute("SELECT 1", timeout=CONNECT_TIMEOUT_S)

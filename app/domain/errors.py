@@ -5,6 +5,10 @@ A message never repeats what a client sent: it may be personal data.
 
 from __future__ import annotations
 
+import re
+
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
+
 
 class DomainError(Exception):
     """The root of every expected failure.
@@ -17,6 +21,15 @@ class DomainError(Exception):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+    @classmethod
+    def slug(cls) -> str:
+        """Return the stable name of this kind of failure, as clients see it.
+
+        >>> AreaUnknown.slug()
+        'area-unknown'
+        """
+        return _WORD.sub("-", cls.__name__).lower()
 
 
 class RetryableError(DomainError):

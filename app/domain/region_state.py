@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.domain.cases import FLOW_METRICS, is_open_state
+from app.domain.cases import FLOW_METRICS, Case, is_open_state
 from app.domain.cells import EVENTS, NO_KIND, OPEN_AREA, OPEN_SERVICE, STATE, RegionCells
-from app.domain.events import REST
+from app.domain.events import REST, LoggedEvent
+from app.domain.regions import kecamatan_of
 from app.domain.times import day_span, format_hour, format_instant, hour_of, local_day
 
 #: A wall shows a dozen; a hostile or careless sender could invent thousands.
@@ -52,37 +53,36 @@ class SourceActivity:
     day: str = ""
     today: int = 0
 
+    def silent_from(self) -> datetime | None:
+        """Return the instant after which the source counts as silent."""
+        if self.last_event_at is None:
+            return None
+        return self.last_event_at + self.expected_interval
+
     def status(self, now: datetime) -> str:
         """Return ``never``, ``live`` or ``silent``."""
-        if self.last_event_at is None:
+        limit = self.silent_from()
+        if limit is None:
             return "never"
-        return "live" if now - self.last_event_at <= self.expected_interval else "silent"
+        return "live" if now <= limit else "silent"
 
 
-@dataclass(slots=True)
-class LatestEvent:
-    """One line of the feed; nothing in it is free text."""
+def feed_line(event: LoggedEvent, state: str | None, case: Case | None) -> dict[str, str]:
+    """Return an event's line in the feed; nothing in it is free text.
 
-    type: str
-    app: str
-    time: datetime
-    case_id: str | None = None
-    service: str | None = None
-    area: str | None = None
-    state: str | None = None
-
-    def document(self) -> dict[str, str]:
-        """Return the line as the state document shows it."""
-        members = {
-            "type": self.type,
-            "app": self.app,
-            "case_id": self.case_id,
-            "service": self.service,
-            "area": self.area,
-            "state": self.state,
-            "time": format_instant(self.time),
-        }
-        return {name: value for name, value in members.items() if value is not None}
+    ``state`` is the one the event leads to; service and area are the case's as
+    it stood after the event was folded.
+    """
+    members = {
+        "type": event.type,
+        "app": event.app,
+        "case_id": case.key.case_id if case is not None else None,
+        "service": case.service if case is not None else None,
+        "area": kecamatan_of(case.area) if case is not None and case.area is not None else None,
+        "state": state,
+        "time": format_instant(event.time),
+    }
+    return {name: value for name, value in members.items() if value is not None}
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class RegionParts:
     families: dict[str, str]
     overdue: dict[tuple[str, str], int] = field(default_factory=dict)
     sources: dict[str, SourceActivity] = field(default_factory=dict)
-    latest: dict[int, LatestEvent] = field(default_factory=dict)
+    latest: dict[int, dict[str, str]] = field(default_factory=dict)
     demo: bool = False
 
 
@@ -122,7 +122,7 @@ def build(parts: RegionParts, now: datetime) -> dict[str, Any]:
             urn: _source(activity, day.isoformat(), now)
             for urn, activity in sorted(parts.sources.items())
         },
-        "latest": {str(seq): line.document() for seq, line in sorted(parts.latest.items())},
+        "latest": {str(seq): line for seq, line in sorted(parts.latest.items())},
     }
     if parts.demo:
         document["demo"] = True
@@ -199,9 +199,25 @@ def _source(activity: SourceActivity, today: str, now: datetime) -> dict[str, An
     return line
 
 
-def newest(latest: Iterable[tuple[int, LatestEvent]]) -> dict[int, LatestEvent]:
+def newest(latest: Iterable[tuple[int, dict[str, str]]]) -> dict[int, dict[str, str]]:
     """Return the newest lines of the feed, as many as the document shows."""
     return dict(sorted(latest, key=lambda item: item[0])[-LATEST:])
+
+
+def next_change(parts: RegionParts, now: datetime, next_due: datetime | None) -> datetime:
+    """Return the first instant after ``now`` at which the clock alone changes the document.
+
+    That is the next full hour, at which the last 24 hours move on and the local
+    day may end; or a source falling silent; or the next case past its due date.
+    """
+    moments = [hour_of(now) + timedelta(hours=1)]
+    for activity in parts.sources.values():
+        limit = activity.silent_from()
+        if limit is not None:
+            moments.append(limit + timedelta(microseconds=1))
+    if next_due is not None:
+        moments.append(next_due)
+    return min(moment for moment in moments if moment > now)
 
 
 def summary(state: Mapping[str, Any], seq: int) -> dict[str, Any]:

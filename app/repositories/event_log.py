@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text as _text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,16 +18,17 @@ from app.domain.events import LoggedEvent, Submission, sequence_number
 class Appended:
     """What became of one event of a group.
 
-    ``seq`` is its place, or that of the event which had its id before.
+    ``seq`` is its place, or that of the event which had its id before (``known``);
+    ``digest`` is of the content that is kept under the id.
     """
 
     seq: int
     known: bool
-    same_content: bool
+    digest: bytes
 
 
 _APPEND = """
-SELECT at_seq, was_known, same_content FROM append_events(
+SELECT at_seq, was_known, kept_digest FROM append_events(
     $1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
     $7::text[], $8::text[], $9::text[], $10::boolean[], $11::bytea[], $12::text[])
 """
@@ -159,3 +160,28 @@ async def newest_counted(
         (region, up_to, limit),
     )
     return [_logged(row) for row in rows]
+
+
+class End(NamedTuple):
+    """How far a region's log reaches, and how many sources the region has."""
+
+    head: int
+    sources: int
+
+
+async def ends(connection: AsyncConnection) -> dict[str, End]:
+    """Return the end of each region's log."""
+    rows = await connection.exec_driver_sql(
+        "SELECT l.region, l.head, (SELECT count(*) FROM sources s WHERE s.region = l.region)"
+        " FROM region_logs l"
+    )
+    return {row[0]: End(row[1], row[2]) for row in rows}
+
+
+async def extent(connection: AsyncConnection, region: str) -> tuple[int, int]:
+    """Return how many events a region's log holds, and the newest seq (0 when empty)."""
+    rows = await connection.exec_driver_sql(
+        "SELECT count(*), coalesce(max(seq), 0) FROM events WHERE region = $1", (region,)
+    )
+    row = rows.one()
+    return int(row[0]), int(row[1])

@@ -25,7 +25,7 @@ CREATE FUNCTION append_events(
     regions text[], received timestamptz[], times timestamptz[], sources text[], ids text[],
     types text[], apps text[], subjects text[], sequences text[], tests boolean[],
     digests bytea[], envelopes text[]
-) RETURNS TABLE (place bigint, at_seq bigint, was_known boolean, same_content boolean)
+) RETURNS TABLE (place bigint, at_seq bigint, was_known boolean, kept_digest bytea)
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM region_logs WHERE region = ANY (regions) ORDER BY region FOR UPDATE;
@@ -53,7 +53,7 @@ BEGIN
         WHERE l.region = top.region
     )
     SELECT i.place, coalesce(i.known_seq, n.seq), i.known_seq IS NOT NULL,
-           i.known_digest IS NOT DISTINCT FROM i.digest
+           coalesce(i.known_digest, i.digest)
     FROM incoming i LEFT JOIN numbered n ON n.place = i.place
     ORDER BY i.place;
 END

@@ -1,0 +1,1 @@
+"""Use cases: each one public verb. Whoever opens a transaction here ends it."""

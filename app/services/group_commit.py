@@ -1,0 +1,180 @@
+"""Group commit: requests that arrive together share one transaction and one fsync.
+
+The answer to each goes out only after COMMIT. If the shared transaction fails,
+each request is tried alone, so that one poisonous event never fails a stranger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from app import metrics
+from app.bus import LOG, Bus
+from app.database import Engine, transaction
+from app.domain.errors import DatabaseAway, Overloaded
+from app.domain.events import Submission
+from app.repositories import event_log
+from app.repositories.event_log import Appended
+
+log = structlog.get_logger()
+
+#: Events in one transaction: beyond this a group waits longer than it saves.
+GROUP_LIMIT = 2_000
+#: Events waiting at most; at the rate of one committer this is under two seconds.
+PENDING_LIMIT = 40_000
+#: How long a request may wait for its commit before it is told to come again.
+#: The commit may still happen: the retry is then a duplicate.
+ANSWER_WITHIN_S = 8.0
+#: Committers at work: one packs while the other waits for the disk.
+COMMITTERS = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """The events of one request, and the promise of what became of them."""
+
+    events: Sequence[Submission]
+    received_at: datetime
+    done: asyncio.Future[list[Appended]]
+
+
+class GroupCommit:
+    """Gathers the requests of this process into shared transactions."""
+
+    def __init__(self, engine: Engine, bus: Bus) -> None:
+        self._engine = engine
+        self._bus = bus
+        self._waiting: deque[_Request] = deque()
+        self._pending = 0
+        self._arrived = asyncio.Event()
+        self._promises: set[asyncio.Future[list[Appended]]] = set()
+
+    async def append(
+        self, events: Sequence[Submission], received_at: datetime
+    ) -> list[Appended]:
+        """Append a request's events; returns once they are on disk.
+
+        Raises:
+            Overloaded: too many events wait already; nothing was tried.
+            DatabaseAway: it is not known to be on disk; the same request again
+                is safe.
+        """
+        if not events:
+            return []
+        if self._pending + len(events) > PENDING_LIMIT:
+            raise Overloaded("more events wait for the disk than can be answered in time")
+        request = _Request(events, received_at, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._promises.add(request.done)
+        request.done.add_done_callback(self._promises.discard)
+        self._count(len(events))
+        self._arrived.set()
+        try:
+            return await asyncio.wait_for(request.done, ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise DatabaseAway("the database does not answer in time") from None
+
+    def _count(self, change: int) -> None:
+        self._pending += change
+        metrics.PENDING.set(self._pending)
+
+    async def run(self) -> None:
+        """Commit groups until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(COMMITTERS):
+                tasks.create_task(self._commit_groups())
+
+    async def finish(self) -> None:
+        """Wait until everything that arrived has been answered."""
+        while self._promises:
+            await asyncio.wait(self._promises)
+
+    async def _commit_groups(self) -> None:
+        while True:
+            await self._arrived.wait()
+            group = self._take()
+            if not group:
+                self._arrived.clear()
+                continue
+            try:
+                await self._commit(group)
+            finally:
+                self._count(-sum(len(request.events) for request in group))
+
+    def _take(self) -> list[_Request]:
+        """Take requests for one transaction, whole ones, in the order they came."""
+        group: list[_Request] = []
+        size = 0
+        while self._waiting and (not group or size + len(self._waiting[0].events) <= GROUP_LIMIT):
+            request = self._waiting.popleft()
+            if request.done.done():  # its client was answered or has gone
+                self._count(-len(request.events))
+                continue
+            group.append(request)
+            size += len(request.events)
+        return group
+
+    async def _commit(self, group: list[_Request]) -> None:
+        try:
+            await self._together(group)
+        except DatabaseAway as away:
+            for request in group:
+                _fail(request, away)
+        except Exception as error:
+            if len(group) == 1:
+                log.exception("A request's events could not be kept", action="ingest.failed")
+                _fail(group[0], error)
+                return
+            log.warning("A shared transaction failed; each alone now", action="ingest.split")
+            for request in group:
+                await self._commit([request])
+
+    async def _together(self, group: list[_Request]) -> None:
+        begun = time.perf_counter()
+        unique: dict[tuple[str, str], int] = {}
+        events: list[Submission] = []
+        received: list[datetime] = []
+        for request in group:
+            for event in request.events:
+                # The region is part of the source, so this is (region, source, id).
+                if unique.setdefault((event.source, event.id), len(events)) == len(events):
+                    events.append(event)
+                    received.append(request.received_at)
+        async with transaction(self._engine) as connection:
+            appended = await event_log.append(connection, events, received)
+        metrics.GROUP_SIZE.observe(len(events))
+        metrics.GROUP_SECONDS.observe(time.perf_counter() - begun)
+        regions = {event.region for event, a in zip(events, appended, strict=True) if not a.known}
+        if regions:
+            self._bus.ring(LOG, regions)
+        self._answer(group, unique, appended)
+
+    @staticmethod
+    def _answer(
+        group: Sequence[_Request],
+        places: dict[tuple[str, str], int],
+        appended: Sequence[Appended],
+    ) -> None:
+        """Tell each request what became of its events; the first of an id was the new one."""
+        fresh = {place for place, result in enumerate(appended) if not result.known}
+        for request in group:
+            answer = []
+            for event in request.events:
+                place = places[event.source, event.id]
+                result = appended[place]
+                answer.append(Appended(result.seq, place not in fresh, result.digest))
+                fresh.discard(place)
+            if not request.done.done():
+                request.done.set_result(answer)
+
+
+def _fail(request: _Request, error: Exception) -> None:
+    if not request.done.done():
+        request.done.set_exception(error)

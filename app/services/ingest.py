@@ -1,0 +1,267 @@
+"""Taking events in: each is checked by itself, the good ones are kept together."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from app import metrics
+from app.database import Engine, transaction
+from app.domain.errors import (
+    ContentConflict,
+    DomainError,
+    EventRefused,
+    SourceNotAllowed,
+)
+from app.domain.events import (
+    MISSING,
+    Candidate,
+    Source,
+    Submission,
+    accept,
+    content_digest,
+    identifier,
+    shown_identifier,
+)
+from app.domain.privacy import mask_data
+from app.domain.strict_json import dumps
+from app.domain.times import Clock
+from app.repositories import quarantine, register
+from app.repositories.event_log import Appended
+from app.repositories.quarantine import Refused
+from app.services.group_commit import GroupCommit
+from app.services.register import DIGEST_KEY
+
+log = structlog.get_logger()
+
+ACCEPTED, DUPLICATE, CONFLICT, REJECTED = "accepted", "duplicate", "conflict", "rejected"
+
+#: The register is read again after so long; a new source is also looked up at once.
+REGISTER_CACHE_S = 5.0
+#: A refused event that is longer is kept by its identifiers alone.
+QUARANTINE_BYTES = 256 * 1024
+_IDENTIFIERS = ("specversion", "id", "source", "type", "subject", "time")
+#: Refused events kept of one source.
+QUARANTINE_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one event of a request.
+
+    ``seq`` is the event's place in its region's log, for a conflict that of the
+    event which has the id.
+    """
+
+    index: int
+    source: str | None
+    id: str | None
+    outcome: str
+    region: str | None = None
+    seq: int | None = None
+    problem: DomainError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Register:
+    """What has to be known to check an event, as of ``read_at``."""
+
+    sources: dict[str, Source]
+    areas: dict[str, set[str]]
+    digest_key: bytes
+    read_at: float
+
+
+class Ingest:
+    """The use case of posting events."""
+
+    def __init__(self, engine: Engine, committer: GroupCommit, clock: Clock) -> None:
+        self._engine = engine
+        self._committer = committer
+        self._clock = clock
+        self._register: _Register | None = None
+        self._reading = asyncio.Lock()
+
+    async def submit(
+        self,
+        allowed: Collection[str],
+        candidates: Sequence[Candidate | DomainError],
+        *,
+        digest: bytes | None = None,
+    ) -> list[Receipt]:
+        """Keep what can be kept and tell what became of each, in order.
+
+        A candidate that could not even be read comes as its error. ``digest``
+        is that of the one event's content as it was first sent, where it comes
+        masked from the quarantine.
+
+        Raises:
+            DatabaseAway, Overloaded: nothing was acknowledged; the same request
+                again is safe.
+        """
+        known = await self._known(allowed)
+        received_at = self._clock()
+        checked = [
+            self._check(candidate, allowed, known, received_at) for candidate in candidates
+        ]
+        if digest is not None:
+            checked = [
+                replace(item, digest=digest) if isinstance(item, Submission) else item
+                for item in checked
+            ]
+        events = [item for item in checked if isinstance(item, Submission)]
+        appended = iter(await self._committer.append(events, received_at))
+        receipts = [
+            _kept(index, item, next(appended))
+            if isinstance(item, Submission)
+            else _refused(index, candidates[index], item)
+            for index, item in enumerate(checked)
+        ]
+        self._count(receipts)
+        if digest is None:
+            await self._set_aside(known, allowed, candidates, receipts)
+        return receipts
+
+    def _check(
+        self,
+        candidate: Candidate | DomainError,
+        allowed: Collection[str],
+        known: _Register,
+        received_at: datetime,
+    ) -> Submission | DomainError:
+        if isinstance(candidate, DomainError):
+            return candidate
+        try:
+            name = identifier(candidate.attributes, "source")
+            source = known.sources.get(name) if name in allowed else None
+            if source is None:
+                raise SourceNotAllowed("the key is not bound to this source", field="source")
+            areas = known.areas.get(source.region, set())
+            return accept(candidate, source, areas, received_at, known.digest_key)
+        except (EventRefused, SourceNotAllowed) as refusal:
+            return refusal
+
+    async def _known(self, allowed: Collection[str]) -> _Register:
+        """Return the register, read again when it is old."""
+        if not self._is_fresh(self._register, allowed):
+            async with self._reading:
+                if not self._is_fresh(self._register, allowed):
+                    self._register = await self._read_register()
+        assert self._register is not None  # noqa: S101 - read just now
+        return self._register
+
+    @staticmethod
+    def _is_fresh(known: _Register | None, allowed: Collection[str]) -> bool:
+        """Say whether the register as read tells all that is asked of it now."""
+        return (
+            known is not None
+            and time.monotonic() - known.read_at < REGISTER_CACHE_S
+            and all(urn in known.sources for urn in allowed)
+        )
+
+    async def _read_register(self) -> _Register:
+        async with transaction(self._engine) as connection:
+            key = await register.fact(connection, DIGEST_KEY)
+            assert key is not None  # noqa: S101 - the seed sets it before anything runs
+            return _Register(
+                sources=await register.sources(connection),
+                areas=await register.areas(connection),
+                digest_key=bytes.fromhex(key),
+                read_at=time.monotonic(),
+            )
+
+    @staticmethod
+    def _count(receipts: Sequence[Receipt]) -> None:
+        for receipt in receipts:
+            metrics.EVENTS.labels(receipt.region or "", receipt.outcome).inc()
+
+    async def _set_aside(
+        self,
+        known: _Register,
+        allowed: Collection[str],
+        candidates: Sequence[Candidate | DomainError],
+        receipts: Sequence[Receipt],
+    ) -> None:
+        """Keep the refused events of the key's own sources, masked, with the reason."""
+        refused = []
+        for receipt, candidate in zip(receipts, candidates, strict=True):
+            if receipt.outcome != REJECTED or isinstance(candidate, DomainError):
+                continue
+            assert receipt.problem is not None  # noqa: S101 - what is rejected says why
+            source = known.sources.get(receipt.source or "")
+            if source is not None and source.urn in allowed:
+                refused.append(_quarantined(source, candidate, receipt.problem, known.digest_key))
+        if not refused:
+            return
+        async with transaction(self._engine) as connection:
+            await quarantine.add(connection, refused, self._clock())
+            for region, urn in sorted({(item.region, item.source) for item in refused}):
+                await quarantine.trim(connection, region, urn, QUARANTINE_KEPT)
+
+
+def _kept(index: int, event: Submission, appended: Appended) -> Receipt:
+    outcome, problem = ACCEPTED, None
+    if appended.known:
+        same = appended.digest == event.digest
+        outcome = DUPLICATE if same else CONFLICT
+        problem = None if same else ContentConflict("this id holds other content", field="id")
+    return Receipt(
+        index, event.source, event.id, outcome, event.region, appended.seq, problem
+    )
+
+
+def _refused(
+    index: int, candidate: Candidate | DomainError, problem: DomainError
+) -> Receipt:
+    attributes = {} if isinstance(candidate, DomainError) else candidate.attributes
+    return Receipt(
+        index=index,
+        source=shown_identifier(attributes, "source"),
+        id=shown_identifier(attributes, "id"),
+        outcome=REJECTED,
+        problem=problem,
+    )
+
+
+def _quarantined(
+    source: Source, candidate: Candidate, problem: DomainError, digest_key: bytes
+) -> Refused:
+    return Refused(
+        region=source.region,
+        source=source.urn,
+        problem=problem.slug(),
+        detail=str(problem),
+        field=problem.field,
+        digest=content_digest(candidate, digest_key),
+        event=_masked_text(candidate),
+    )
+
+
+def _masked_text(candidate: Candidate) -> str:
+    """Write a refused event for keeping: masked, and without data that is too long."""
+    event: dict[str, Any] = {
+        name: value if name in _IDENTIFIERS else mask_data(value, known=False)
+        for name, value in candidate.attributes.items()
+    }
+    if candidate.data is not MISSING:
+        event[candidate.data_member] = mask_data(candidate.data, known=True)
+    text = dumps(_finite(event))
+    if len(text) > QUARANTINE_BYTES:
+        text = dumps({name: shown_identifier(event, name) for name in _IDENTIFIERS})
+    return text
+
+
+def _finite(value: Any) -> Any:
+    """Return a value without the infinities that a reader of JSON could not take."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,86 @@
+"""The network's projector: one line per region and the totals, made of the regions' states."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+from app import metrics
+from app.database import Connection, Engine, transaction
+from app.domain import patches
+from app.domain.region_state import network, summary
+from app.domain.strict_json import dumps
+from app.domain.times import Clock
+from app.repositories import frames
+from app.repositories.frames import NETWORK, Projection
+from app.services.region_projector import write_frame
+
+
+class NetworkProjector:
+    """Keeps the network's channel; like a region's, it has one writer at a time."""
+
+    def __init__(self, engine: Engine, clock: Clock, *, demo: bool) -> None:
+        self.last_frame = 0.0
+        self._engine = engine
+        self._clock = clock
+        self._demo = demo
+        self._at: tuple[str, int] | None = None
+        self._document: dict[str, Any] = {}
+        self._known: dict[str, tuple[str, int]] = {}
+        self._summaries: dict[str, dict[str, Any]] = {}
+
+    async def step(self) -> bool:
+        """Bring the network's state to the regions' present; say whether it changed."""
+        try:
+            async with transaction(self._engine) as connection:
+                framed = await self._step(connection)
+        except BaseException:
+            self._at = None
+            raise
+        if framed:
+            self.last_frame = time.monotonic()
+            metrics.FRAMES.labels(NETWORK).inc()
+        return framed
+
+    async def _step(self, connection: Connection) -> bool:
+        projection = await frames.lock(connection, NETWORK)
+        if projection is None:
+            return False
+        if self._at != (projection.epoch, projection.rev):
+            self._at = (projection.epoch, projection.rev)
+            self._document = json.loads(projection.state)
+            self._known, self._summaries = {}, {}
+        now = self._clock()
+        for region in await frames.changed(connection, self._known):
+            assert region.region is not None  # noqa: S101 - regions alone are read
+            self._known[region.channel] = (region.epoch, region.rev)
+            self._summaries[region.region] = summary(json.loads(region.state), region.seq)
+        standings = await frames.standings(connection, list(self._known))
+        moved = self._moved(projection, standings)
+        document = network(self._summaries, demo=self._demo)
+        patch = patches.difference(self._document, document)
+        if not patch and moved.seq == projection.seq:
+            await frames.checked(
+                connection, {NETWORK: (projection.epoch, projection.rev)}, moved.current_at
+            )
+            return False
+        moved = replace(moved, rev=projection.rev + 1, state=dumps(document))
+        await write_frame(connection, moved, patch, now)
+        self._document = document
+        self._at = (moved.epoch, moved.rev)
+        return True
+
+    def _moved(self, projection: Projection, standings: dict[str, frames.Standing]) -> Projection:
+        """Return where the network stands: as far as all regions together, as old as the oldest."""
+        seq = sum(line["seq"] for line in self._summaries.values())
+        marks = [s.watermark for s in standings.values() if s.watermark is not None]
+        return replace(
+            projection,
+            seq=seq,
+            current_at=min(
+                (s.current_at for s in standings.values()), default=projection.current_at
+            ),
+            watermark=max(marks, default=projection.watermark),
+        )

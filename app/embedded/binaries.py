@@ -28,7 +28,7 @@ class Binaries:
     @property
     def major(self) -> int:
         """The version that decides which data files can be read."""
-        return int(self.version.partition(".")[0])
+        return int(re.split(r"\D", self.version, maxsplit=1)[0])
 
 
 def choose(wanted: Path | None, cluster: Path) -> Binaries:

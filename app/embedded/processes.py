@@ -109,5 +109,8 @@ def can_run(program: Path, account: Account | None) -> bool:
 def _succeeds(command: list[str], account: Account | None) -> bool:
     options = account.popen if account else {}
     # From "/": our own working folder may be closed to the account.
-    done = subprocess.run(command, check=False, capture_output=True, cwd="/", **options)
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, cwd="/", **options)
+    except PermissionError:
+        return False
     return done.returncode == 0

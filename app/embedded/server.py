@@ -116,6 +116,7 @@ class EmbeddedPostgres:
             await asyncio.sleep(pause)
             pause, started = min(2 * pause, LAST_PAUSE), clock()
             await self.launch()
+            tell("PostgreSQL takes connections again")
 
     async def launch(self) -> None:
         """Start the server process and return when it takes connections."""
@@ -203,14 +204,14 @@ async def start(data_dir: Path, *, binaries: Path | None = None) -> EmbeddedPost
 
 
 def running_url(data_dir: Path) -> str | None:
-    """Return the address of the database that runs for ``data_dir``, or ``None`` if none does.
+    """Return the address of the database of ``data_dir`` if it takes connections, else ``None``.
 
     Raises:
         CannotReach: the data directory is closed to us.
     """
     home = places.find(data_dir.expanduser().resolve())
     status = signs.listening(home) if home else None
-    return _url(status.socket_folder) if status else None
+    return _url(status.socket_folder) if status and status.word == "ready" else None
 
 
 def erase(data_dir: Path) -> None:
@@ -220,8 +221,9 @@ def erase(data_dir: Path) -> None:
         AlreadyRunning: it runs.
     """
     data_dir = data_dir.expanduser().resolve()
-    if running_url(data_dir):
-        raise AlreadyRunning(data_dir, None)
+    home = places.find(data_dir)
+    if home and (status := signs.listening(home)):
+        raise AlreadyRunning(data_dir, status.pid)
     places.remove(data_dir)
 
 

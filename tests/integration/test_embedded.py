@@ -31,6 +31,7 @@ from app.embedded import binaries as programs
 from app.embedded import server as life
 from app.embedded.places import Home
 from app.embedded.processes import account_for
+from tests.folders import quick_folder
 from tests.processes import SOON, gone
 
 #: Every PostgreSQL on this machine that the program may meet.
@@ -54,9 +55,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="session")
 def reachable() -> Iterator[Path]:
-    """A folder that every account may pass through, as pytest's own is not."""
-    folder = Path(tempfile.mkdtemp(prefix="k"))
-    folder.chmod(0o711)
+    folder = quick_folder()
     yield folder
     shutil.rmtree(folder)
 

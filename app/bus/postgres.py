@@ -35,6 +35,7 @@ class PostgresBus:
         self._listeners: dict[str, list[Ring]] = {}
         self._pending: dict[str, set[str]] = {}
         self._rung = asyncio.Event()
+        self._carried = asyncio.Event()
 
     def ring(self, topic: str, names: set[str]) -> None:
         """Ring the listeners here, and remember to ring elsewhere."""
@@ -87,6 +88,12 @@ class PostgresBus:
 
     _teller: int = 0
 
+    async def flush(self) -> None:
+        """Wait until what was rung has been carried; for commands that end."""
+        while self._pending:
+            self._carried.clear()
+            await self._carried.wait()
+
     async def _tell(self, connection: Any) -> None:
         self._teller = connection.get_server_pid()
         while True:
@@ -102,4 +109,5 @@ class PostgresBus:
                 for topic, names in pending.items():
                     self.ring(topic, names)
                 raise
+            self._carried.set()
             await asyncio.sleep(GATHER_S)

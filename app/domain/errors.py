@@ -174,5 +174,16 @@ class InvariantBroken(DomainError):
     """A number contradicts the log it was made from; the region's folding stops."""
 
 
-class ReplayRefused(DomainError):
-    """A quarantined event cannot be replayed in its present state."""
+class RebuildUnderWay(DomainError):
+    """Another process rebuilds the region already."""
+
+
+# --- the installation -------------------------------------------------------------------
+
+
+class NotPrepared(DomainError):
+    """The database is not migrated to this program's schema, or was never seeded."""
+
+
+class WrongPurpose(DomainError):
+    """A demo city would be mixed with a real one."""

@@ -17,8 +17,9 @@ from app.models.base import Base
 class ProjectionRow(Base):
     """A channel's present: its epoch, rev, place in the log, and state document.
 
-    ``region`` is absent for the network. ``checked_at`` is when the projector
-    last read the region's log to its end; ``halted`` says why folding stopped.
+    ``region`` is absent for the network. ``current_at`` is when the projector
+    last read the region's log to its end, ``state_at`` the last instant for
+    which ``state`` is known to be true; ``halted`` says why folding stopped.
     """
 
     __tablename__ = "projections"
@@ -37,6 +38,7 @@ class ProjectionRow(Base):
     current_at: Mapped[datetime]
     watermark: Mapped[datetime | None]
     state: Mapped[str]
+    state_at: Mapped[datetime]
     halted: Mapped[str | None]
     halted_at: Mapped[datetime | None]
 

@@ -196,12 +196,9 @@ async def read(connection: AsyncConnection, region: str, key: CaseKey) -> Case |
     return None if row is None else _case(row)
 
 
-async def every(
-    connection: AsyncConnection, region: str, generation: int
-) -> list[Case]:
-    """Return all kept cases of a generation, those before any state event too."""
+async def count(connection: AsyncConnection, region: str, generation: int) -> int:
+    """Count the kept cases of a generation, those before any state event too."""
     rows = await connection.exec_driver_sql(
-        f"SELECT {_COLUMNS} FROM cases WHERE region = $1 AND generation = $2",  # noqa: S608
-        (region, generation),
+        "SELECT count(*) FROM cases WHERE region = $1 AND generation = $2", (region, generation)
     )
-    return [_case(row) for row in rows]
+    return int(rows.scalar_one())

@@ -157,3 +157,21 @@ async def clear(connection: AsyncConnection, region: str, generation: int) -> No
             f"DELETE FROM {table} WHERE region = $1 AND generation = $2",  # noqa: S608
             (region, generation),
         )
+
+
+async def hear_again(
+    connection: AsyncConnection, region: str, generation: int, up_to: int, timezone: str
+) -> None:
+    """Recompute when each source was last heard from the log up to a seq."""
+    await connection.exec_driver_sql(
+        "INSERT INTO source_activity (region, generation, source, last_event_at, day, today)"
+        " SELECT $1, $2, e.source, max(newest.last_event_at), newest.day,"
+        "        count(*) FILTER (WHERE NOT e.test)"
+        " FROM (SELECT source, max(received_at) AS last_event_at,"
+        "              (max(received_at) AT TIME ZONE $4)::date AS day"
+        "       FROM events WHERE region = $1 AND seq <= $3 GROUP BY source) newest"
+        " JOIN events e ON e.region = $1 AND e.seq <= $3 AND e.source = newest.source"
+        "  AND (e.received_at AT TIME ZONE $4)::date = newest.day"
+        " GROUP BY e.source, newest.day",
+        (region, generation, up_to, timezone),
+    )

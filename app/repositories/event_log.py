@@ -111,11 +111,11 @@ async def of_subjects(
 async def by_case(
     connection: AsyncConnection, region: str, up_to: int
 ) -> AsyncIterator[LoggedEvent]:
-    """Stream a region's log up to a seq, the events of one subject side by side."""
+    """Stream a region's events with a subject, up to a seq, those of one side by side."""
     result = await connection.stream(
         _text(
             f"SELECT {_COLUMNS} FROM events WHERE region = :region AND seq <= :up_to"  # noqa: S608
-            " ORDER BY app, subject, seq"
+            " AND subject IS NOT NULL ORDER BY app, subject"
         ),
         {"region": region, "up_to": up_to},
     )
@@ -185,3 +185,55 @@ async def extent(connection: AsyncConnection, region: str) -> tuple[int, int]:
     )
     row = rows.one()
     return int(row[0]), int(row[1])
+
+
+async def count_without_subject(
+    connection: AsyncConnection, region: str, up_to: int
+) -> dict[tuple[str, datetime], tuple[int, int]]:
+    """Count events that belong to no subject by (app, hour): those that count, and all."""
+    rows = await connection.exec_driver_sql(
+        "SELECT app, date_trunc('hour', time, 'UTC'), count(*) FILTER (WHERE NOT test), count(*)"
+        " FROM events WHERE region = $1 AND seq <= $2 AND subject IS NULL GROUP BY 1, 2",
+        (region, up_to),
+    )
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+async def types(
+    connection: AsyncConnection, region: str, source: str
+) -> dict[str, tuple[int, int]]:
+    """Count a source's events by type: those that count, and tests."""
+    rows = await connection.exec_driver_sql(
+        "SELECT type, count(*) FILTER (WHERE NOT test), count(*) FILTER (WHERE test)"
+        " FROM events WHERE region = $1 AND source = $2 GROUP BY type ORDER BY type",
+        (region, source),
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def of_source(
+    connection: AsyncConnection, region: str, source: str
+) -> AsyncIterator[LoggedEvent]:
+    """Stream a source's events that are no tests and have a subject, in no order."""
+    result = await connection.stream(
+        _text(
+            f"SELECT {_COLUMNS} FROM events WHERE region = :region"  # noqa: S608
+            " AND source = :source AND NOT test AND subject IS NOT NULL"
+        ),
+        {"region": region, "source": source},
+    )
+    async for partition in result.partitions(1_000):
+        for row in partition:
+            yield _logged(row)
+
+
+async def newest_time(
+    connection: AsyncConnection, region: str, up_to: int, now: datetime
+) -> datetime | None:
+    """Return the newest event time up to a seq, at most ``now``."""
+    rows = await connection.exec_driver_sql(
+        "SELECT least(max(time), $3::timestamptz) FROM events WHERE region = $1 AND seq <= $2",
+        (region, up_to, now),
+    )
+    found: datetime | None = rows.scalar_one()
+    return found

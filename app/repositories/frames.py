@@ -34,6 +34,7 @@ class Projection:
     current_at: datetime
     watermark: datetime | None
     state: str
+    state_at: datetime
     halted: str | None
 
 
@@ -57,7 +58,7 @@ _PROJECTION = """
 SELECT p.channel, p.region, p.epoch, p.generation, p.rev, p.seq,
        CASE WHEN p.region IS NULL THEN (SELECT coalesce(sum(head), 0)::bigint FROM region_logs)
             ELSE l.head END,
-       p.current_at, p.watermark, p.state, p.halted
+       p.current_at, p.watermark, p.state, p.state_at, p.halted
 FROM projections p LEFT JOIN region_logs l ON l.region = p.region
 """
 
@@ -125,7 +126,7 @@ async def create(connection: AsyncConnection, projection: Projection, now: datet
     """Begin a channel at rev 1, unless it is there; say whether it was begun."""
     rows = await connection.exec_driver_sql(
         "INSERT INTO projections (channel, region, epoch, generation, rev, seq, current_at,"
-        " watermark, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " watermark, state, state_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         " ON CONFLICT DO NOTHING RETURNING channel",
         (
             projection.channel,
@@ -137,6 +138,7 @@ async def create(connection: AsyncConnection, projection: Projection, now: datet
             projection.current_at,
             projection.watermark,
             projection.state,
+            projection.state_at,
         ),
     )
     if rows.first() is None:
@@ -184,7 +186,8 @@ async def move(connection: AsyncConnection, projection: Projection) -> None:
     """Set where a channel stands; folding that was halted goes on."""
     await connection.exec_driver_sql(
         "UPDATE projections SET epoch = $2, generation = $3, rev = $4, seq = $5, current_at = $6,"
-        " watermark = $7, state = $8, halted = NULL, halted_at = NULL WHERE channel = $1",
+        " watermark = $7, state = $8, state_at = $9, halted = NULL, halted_at = NULL"
+        " WHERE channel = $1",
         (
             projection.channel,
             projection.epoch,
@@ -194,6 +197,7 @@ async def move(connection: AsyncConnection, projection: Projection) -> None:
             projection.current_at,
             projection.watermark,
             projection.state,
+            projection.state_at,
         ),
     )
 
@@ -201,14 +205,14 @@ async def move(connection: AsyncConnection, projection: Projection) -> None:
 async def checked(
     connection: AsyncConnection, revs: Mapping[str, tuple[str, int]], at: datetime
 ) -> None:
-    """Set ``current_at`` of channels that still stand where we read them.
+    """Tell that channels still stand where we read them, and were true until ``at``.
 
     This tells how old a picture is, nothing else: losing it in a crash only
     makes a picture look older than it is, so it need not wait for the disk.
     """
     await connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     await connection.exec_driver_sql(
-        "UPDATE projections p SET current_at = $4"
+        "UPDATE projections p SET current_at = $4, state_at = $4"
         " FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (channel, epoch, rev)"
         " WHERE p.channel = k.channel AND p.epoch = k.epoch AND p.rev = k.rev"
         " AND p.halted IS NULL AND p.current_at < $4",

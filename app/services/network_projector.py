@@ -16,16 +16,17 @@ from app.domain.times import Clock
 from app.repositories import frames
 from app.repositories.frames import NETWORK, Projection
 from app.services.region_projector import write_frame
+from app.services.register import is_demo
 
 
 class NetworkProjector:
     """Keeps the network's channel; like a region's, it has one writer at a time."""
 
-    def __init__(self, engine: Engine, clock: Clock, *, demo: bool) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         self.last_frame = 0.0
         self._engine = engine
         self._clock = clock
-        self._demo = demo
+        self._demo = False
         self._at: tuple[str, int] | None = None
         self._document: dict[str, Any] = {}
         self._known: dict[str, tuple[str, int]] = {}
@@ -52,6 +53,7 @@ class NetworkProjector:
             self._at = (projection.epoch, projection.rev)
             self._document = json.loads(projection.state)
             self._known, self._summaries = {}, {}
+            self._demo = await is_demo(connection)
         now = self._clock()
         for region in await frames.changed(connection, self._known):
             assert region.region is not None  # noqa: S101 - regions alone are read
@@ -66,7 +68,7 @@ class NetworkProjector:
                 connection, {NETWORK: (projection.epoch, projection.rev)}, moved.current_at
             )
             return False
-        moved = replace(moved, rev=projection.rev + 1, state=dumps(document))
+        moved = replace(moved, rev=projection.rev + 1, state=dumps(document), state_at=now)
         await write_frame(connection, moved, patch, now)
         self._document = document
         self._at = (moved.epoch, moved.rev)

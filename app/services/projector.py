@@ -37,14 +37,13 @@ RETRY_S = 1.0
 class Projector:
     """Folds every region whose lock it holds, and the network where it holds that."""
 
-    def __init__(self, engine: Engine, url: str, bus: Bus, clock: Clock, *, demo: bool) -> None:
+    def __init__(self, engine: Engine, url: str, bus: Bus, clock: Clock) -> None:
         self._engine = engine
         self._url = url
         self._bus = bus
         self._clock = clock
-        self._demo = demo
         self._owned: dict[str, tuple[RegionProjector, asyncio.Task[None]]] = {}
-        self._network = NetworkProjector(engine, clock, demo=demo)
+        self._network = NetworkProjector(engine, clock)
         self._network_wake = asyncio.Event()
         self._network_task: asyncio.Task[None] | None = None
         self._steps = asyncio.Semaphore(CONCURRENT_STEPS)
@@ -91,7 +90,7 @@ class Projector:
             ends = await event_log.ends(connection)
         for region in ends.keys() - self._owned.keys():
             if await try_lock(locks, region):
-                projector = RegionProjector(self._engine, region, self._clock, demo=self._demo)
+                projector = RegionProjector(self._engine, region, self._clock)
                 self._owned[region] = projector, tasks.create_task(self._work(projector))
                 log.info("Folding a region", action="projector.owns", region=region)
         if self._network_task is None and await try_lock(locks, NETWORK):

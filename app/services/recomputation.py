@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.database import Connection
 from app.domain.cases import CaseKey, Folded, case_key_of, fold
-from app.domain.cells import Delta
+from app.domain.cells import EVENTS, NO_KIND, Delta, FlowKey
 from app.domain.events import LoggedEvent
 from app.domain.times import hour_of
 from app.repositories import event_log
@@ -46,11 +46,15 @@ def fold_subject(
 
 @dataclass(slots=True)
 class Recomputed:
-    """What a region's log says up to ``seq``. ``cells`` are all that are not zero."""
+    """What a region's log says up to ``seq``. ``cells`` are all that are not zero.
+
+    ``nascent`` are cases that no state event has opened yet; they count nowhere.
+    """
 
     seq: int
     events: int = 0
     cases: int = 0
+    nascent: int = 0
     cells: Delta = field(default_factory=Delta)
 
 
@@ -64,13 +68,20 @@ async def recompute(
     """
     so_far = Recomputed(seq=up_to)
     run: list[Folded] = []
+    alone = await event_log.count_without_subject(connection, region, up_to)
+    for (app, hour), (counted, events_in_all) in alone.items():
+        so_far.cells.flows[FlowKey(app, NO_KIND, EVENTS, hour)] += counted
+        so_far.events += events_in_all
     async for events in subjects(connection, region, up_to):
         so_far.events += len(events)
         for event in events:
             if not event.test:
                 so_far.cells.count_event(event.app, hour_of(event.time))
         for folded in fold_subject(events, families):
-            so_far.cases += 1
+            if folded.case.state is None:
+                so_far.nascent += 1
+            else:
+                so_far.cases += 1
             so_far.cells.count_case(folded.case, 1)
             app, kind, _ = folded.case.key
             so_far.cells.count_flows(app, kind, folded.flows, 1)

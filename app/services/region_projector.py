@@ -27,6 +27,7 @@ from app.domain.times import Clock, hour_of
 from app.repositories import cases, cells, event_log, frames, register
 from app.repositories.frames import Frame, Projection, region_channel
 from app.services.folding import Folding, fold_run
+from app.services.register import is_demo
 
 #: Events folded in one transaction: large enough to drain a backlog quickly,
 #: small enough that a wall sees the drain move.
@@ -38,7 +39,7 @@ KEYFRAME_EVERY = 64
 class RegionProjector:
     """Folds one region. Its memory is good only while ``_at`` equals the checkpoint."""
 
-    def __init__(self, engine: Engine, region: str, clock: Clock, *, demo: bool) -> None:
+    def __init__(self, engine: Engine, region: str, clock: Clock) -> None:
         self.region = region
         self.channel = region_channel(region)
         self.wake = asyncio.Event()
@@ -49,7 +50,6 @@ class RegionProjector:
         self.last_frame = 0.0
         self._engine = engine
         self._clock = clock
-        self._demo = demo
         self._parts: RegionParts | None = None
         self._document: dict[str, Any] = {}
         self._overdue_at: datetime | None = None
@@ -111,7 +111,7 @@ class RegionProjector:
             cells=await cells.load(connection, self.region, generation, since),
             families=self._families,
             latest={int(seq): line for seq, line in self._document["latest"].items()},
-            demo=self._demo,
+            demo=await is_demo(connection),
         )
         await self._load_sources(connection, generation)
         self._overdue_at = None
@@ -203,6 +203,7 @@ class RegionProjector:
             current_at=current_at,
             watermark=watermark,
             state=dumps(document),
+            state_at=now,
         )
         await write_frame(connection, moved, patch, now)
         self._document = document

@@ -145,6 +145,7 @@ def _beginning(channel: str, region: str | None, state: str, now: datetime) -> P
         current_at=now,
         watermark=None,
         state=state,
+        state_at=now,
         halted=None,
     )
 

@@ -16,8 +16,25 @@ from app.domain.families import meaning_of
 from app.domain.times import Clock, format_instant, parse_instant
 from app.repositories import cases, event_log, frames, register
 from app.repositories.cases import Filter
-from app.repositories.frames import Projection
+from app.repositories.frames import NETWORK, region_channel
+from app.repositories.frames import Projection as StateReading
 from app.repositories.register import Tenant
+
+__all__ = [
+    "NETWORK",
+    "CasePage",
+    "Filter",
+    "HistoryLine",
+    "StateReading",
+    "Tenant",
+    "list_cases",
+    "list_regions",
+    "read_case",
+    "read_events",
+    "read_region",
+    "read_state",
+    "region_channel",
+]
 
 
 async def list_regions(engine: Engine) -> list[Tenant]:
@@ -35,7 +52,7 @@ async def read_region(engine: Engine, code: str) -> tuple[Tenant, dict[str, str]
         return found[0], await register.kecamatan(connection, code)
 
 
-async def read_state(engine: Engine, channel: str) -> Projection:
+async def read_state(engine: Engine, channel: str) -> StateReading:
     """Return where a channel stands, with its state as JSON text."""
     async with transaction(engine) as connection:
         projection = await frames.read(connection, channel)
@@ -103,7 +120,7 @@ async def read_case(
     """
     async with snapshot(engine) as connection:
         case = await cases.read(connection, region, key)
-        projection = await frames.read(connection, frames.region_channel(region))
+        projection = await frames.read(connection, region_channel(region))
         if case is None or projection is None:
             raise UnknownCase("the region has no such case")
         families = await register.families(connection)

@@ -109,7 +109,7 @@ async def simulate(
     limits = httpx.Limits(max_connections=_CONNECTIONS)
     with _stopped_by_signals(stop), Progress(progress, summary) as shown:
         async with httpx.AsyncClient(
-            base_url=options.url, limits=limits, timeout=30, transport=transport
+            base_url=options.url, limits=limits, timeout=30, trust_env=False, transport=transport
         ) as client:
             try:
                 regions = await _regions(client, {region for region, _ in pairs}, stop)

@@ -1,0 +1,94 @@
+"""``kentongan migrate``, ``seed`` and ``doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+from typing import Any
+
+import typer
+
+from app.cli.database import DataDir, Json, database_url, prepared_engine, settings_for
+from app.cli.output import print_json, say
+from app.database import make_engine
+from app.main import STATIC, now
+from app.services import installation
+from app.services.health import Health
+
+
+def migrate(data_dir: DataDir = None, json: Json = False) -> None:
+    """Bring the database to this program's schema."""
+    settings = settings_for(data_dir)
+
+    async def main() -> str:
+        async with database_url(data_dir, settings) as url:
+            engine = make_engine(url, pool_size=1, command_timeout=None)
+            try:
+                return await installation.migrate(engine)
+            finally:
+                await engine.dispose()
+
+    revision = asyncio.run(main())
+    print_json({"revision": revision}) if json else say(f"The database stands at {revision}.")
+
+
+def seed(data_dir: DataDir = None, json: Json = False) -> None:
+    """Bring in the documented regions and apps; what is there stays."""
+    settings = settings_for(data_dir)
+
+    async def main() -> None:
+        async with database_url(data_dir, settings) as url:
+            engine = make_engine(url, pool_size=1, command_timeout=None)
+            try:
+                await installation.prepare(engine, now)
+            finally:
+                await engine.dispose()
+
+    asyncio.run(main())
+    print_json({"seeded": True}) if json else say("The documented regions and apps are there.")
+
+
+def doctor(data_dir: DataDir = None, json: Json = False) -> None:
+    """Look at the machine and the database, and say what needs a person."""
+    settings = settings_for(data_dir)
+
+    async def main() -> dict[str, Any]:
+        async with prepared_engine(data_dir, settings) as engine:
+            health = Health(engine)
+            readiness = await health.readiness()
+            report = await health.report()
+            return report | {"problems": readiness.problems, "halted": readiness.halted}
+
+    report: dict[str, Any] = {
+        "python": platform.python_version(),
+        "web_part": (STATIC / "index.html").is_file(),
+        "disk_free_gb": round(shutil.disk_usage(".").free / 1e9, 1),
+    }
+    report |= asyncio.run(main())
+    findings = _findings(report)
+    if json:
+        print_json(report | {"findings": findings})
+    else:
+        for name, value in report.items():
+            say(f"{name:>16}  {value}")
+        for finding in findings:
+            say(f"! {finding}")
+        if not findings:
+            say("Nothing needs a person.")
+    raise typer.Exit(1 if findings else 0)
+
+
+def _findings(report: dict[str, Any]) -> list[str]:
+    findings = list(report["problems"])
+    findings += [f"{channel} is halted: {why}" for channel, why in report["halted"].items()]
+    if not report["web_part"]:
+        findings.append("the web part is not built: run `make setup`")
+    if report["disk_free_gb"] < 1:
+        findings.append("less than 1 GB of disk is free")
+    findings += [
+        f"{channel} is {lag} events behind its log"
+        for channel, lag in report["lag"].items()
+        if lag > 0
+    ]
+    return findings

@@ -1,0 +1,99 @@
+"""``kentongan simulate``: a living city, through the public API alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from app.cli.database import DataDir, Json, prepared_engine, settings_for
+from app.cli.output import CommandError, console, print_json, say
+from app.domain.regions import SourceName, parse_source
+from app.main import now
+from app.services.access import EVENTS_WRITE, create_key
+from app.services.register import APPS, TENANTS
+from app.settings import Settings
+from app.simulator import Options, Summary
+from app.simulator import simulate as run
+
+#: How ``up --demo`` hands the simulator its keys: not on the command line, where
+#: every account of the machine could read them.
+KEYS_VARIABLE = "KENTONGAN_SIMULATOR_KEYS"
+
+
+def simulate(  # noqa: PLR0913 - one option each
+    url: Annotated[
+        str | None, typer.Option(help="The server; default http://127.0.0.1:<port>.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.001, help="Mean events a second.")] = 2.0,
+    speed: Annotated[
+        float, typer.Option(min=0.001, help="Simulated seconds a second; 1440: a day a minute.")
+    ] = 1.0,
+    duration: Annotated[float, typer.Option(min=0, help="Seconds; 0: until stopped.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events.")] = 1,
+    region: Annotated[list[str] | None, typer.Option(help="Region; may be repeated.")] = None,
+    app: Annotated[list[str] | None, typer.Option(help="App; may be repeated.")] = None,
+    history: Annotated[float, typer.Option(min=0, help="Hours of the past to post first.")] = 0.0,
+    key: Annotated[
+        list[str] | None, typer.Option(help="SOURCE=KEY; default: keys are made for all sources.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Post the events of a plausible city through the public API."""
+    settings = settings_for(data_dir)
+    options = Options(
+        url=url or f"http://127.0.0.1:{settings.port}",
+        rate=rate,
+        speed=speed,
+        duration=duration,
+        seed=seed,
+        regions=region,
+        apps=app,
+        history=history,
+    )
+
+    async def main() -> Summary:
+        keys = _given_keys(key) or await _new_keys(settings, data_dir is not None, region, app)
+        return await run(options, keys, progress=console.is_terminal)
+
+    summary = asyncio.run(main())
+    if json:
+        print_json(asdict(summary))
+    else:
+        say(
+            f"{summary.accepted} events accepted, {summary.duplicates} duplicates,"
+            f" {summary.conflicts} conflicts, {summary.rejected} rejected"
+        )
+        print_json(asdict(summary))
+    raise typer.Exit(1 if summary.rejected or summary.conflicts else 0)
+
+
+def _given_keys(given: list[str] | None) -> dict[str, str]:
+    """Return the keys that the caller or the parent process has."""
+    if not given:
+        handed: dict[str, str] = jsonlib.loads(os.environ.get(KEYS_VARIABLE, "{}"))
+        return handed
+    pairs = [item.partition("=") for item in given]
+    if not all(separator and value for _, separator, value in pairs):
+        raise CommandError("--key takes SOURCE=KEY")
+    return {parse_source(source).urn: value for source, _, value in pairs}
+
+
+async def _new_keys(
+    settings: Settings, named: bool, regions: list[str] | None, apps: list[str] | None
+) -> dict[str, str]:
+    """Make keys in the database of the running instance."""
+    scopes = frozenset({EVENTS_WRITE})
+    folder = settings.data_dir if named else None
+    async with prepared_engine(folder, settings) as engine:
+        return {
+            name.urn: await create_key(engine, now, name, scopes)
+            for name in (
+                SourceName(region, app) for region in regions or TENANTS for app in apps or APPS
+            )
+        }

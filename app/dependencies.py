@@ -1,0 +1,129 @@
+"""What routes are handed: the services of this process, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi import Path as PathParameter
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from starlette.requests import HTTPConnection
+
+from app.database import Engine
+from app.domain.errors import InvalidParameter, MalformedJson, QuotaExceeded
+from app.domain.regions import parse_region_code
+from app.domain.strict_json import check_text
+from app.domain.times import Clock
+from app.services.access import CASES_READ, EVENTS_READ, EVENTS_WRITE, STATE_READ, Access, Reader
+from app.services.health import Health
+from app.services.ingest import Ingest
+from app.services.live_feed import LiveFeed
+
+
+class Quota:
+    """How often each key may ask; counted in this process."""
+
+    def __init__(self, per_second: int) -> None:
+        self.per_second = per_second
+        self._item: RateLimitItem = RateLimitItemPerSecond(per_second)
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    async def spend(self, reader: Reader) -> None:
+        """Count one request.
+
+        Raises:
+            QuotaExceeded: the key used up the present second.
+        """
+        if not await self._limiter.hit(self._item, reader.name):
+            raise QuotaExceeded(f"a key may make {self.per_second} requests a second")
+
+
+@dataclass(slots=True)
+class Services:
+    """The services that this process's routes call."""
+
+    engine: Engine
+    clock: Clock
+    access: Access
+    ingest: Ingest
+    feed: LiveFeed
+    health: Health
+    quota: Quota
+    static: Path
+    demo: bool = False
+    allowed_origins: frozenset[str] = field(default_factory=frozenset)
+
+
+def get_services(connection: HTTPConnection) -> Services:
+    """Return the services that the composition root built."""
+    services: Services = connection.app.state.services
+    return services
+
+
+ServicesIn = Annotated[Services, Depends(get_services)]
+
+
+async def get_reader(request: Request, services: ServicesIn) -> Reader:
+    """Return who asks, once within the quota."""
+    reader = await services.access.reader_of(request.headers.get("authorization"))
+    await services.quota.spend(reader)
+    return reader
+
+
+ReaderIn = Annotated[Reader, Depends(get_reader)]
+
+
+def _with_scope(scope: str) -> Callable[[Reader], Awaitable[Reader]]:
+    async def check(reader: ReaderIn) -> Reader:
+        reader.require(scope)
+        return reader
+
+    return check
+
+
+#: Who asks, once the key was found to have the scope. The region is checked by
+#: the route, which knows it.
+EventWriter = Annotated[Reader, Depends(_with_scope(EVENTS_WRITE))]
+StateReader = Annotated[Reader, Depends(_with_scope(STATE_READ))]
+CasesReader = Annotated[Reader, Depends(_with_scope(CASES_READ))]
+EventsReader = Annotated[Reader, Depends(_with_scope(EVENTS_READ))]
+
+
+def _region_in_path(code: Annotated[str, PathParameter(max_length=20)]) -> str:
+    return parse_region_code(code, field="code")
+
+
+def _region_in_query(region: Annotated[str, Query(max_length=20)]) -> str:
+    return parse_region_code(region, field="region")
+
+
+RegionInPath = Annotated[str, Depends(_region_in_path)]
+RegionInQuery = Annotated[str, Depends(_region_in_query)]
+
+
+def clean(text: str | None, field: str) -> str | None:
+    """Return a parameter that PostgreSQL can be asked for.
+
+    Raises:
+        InvalidParameter: it holds U+0000 or is not UTF-8.
+    """
+    if text is None:
+        return None
+    try:
+        check_text(text)
+    except MalformedJson as error:
+        raise InvalidParameter("not text that could be stored here", field=field) from error
+    return text
+
+
+def is_own_page(connection: HTTPConnection) -> bool:
+    """Say whether the request comes from a page that this very server served."""
+    origin = connection.headers.get("origin")
+    host = connection.headers.get("host")
+    scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
+    return origin is not None and host is not None and origin == f"{scheme}://{host}"

@@ -1,0 +1,1 @@
+"""Fan-out to walls, with neither SQL nor HTTP: pictures, channels, sessions."""

@@ -1,0 +1,169 @@
+"""The composition root: builds the roles from settings and hands everything its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from app import problems
+from app.bus import Bus, PostgresBus
+from app.database import Engine, make_engine, transaction
+from app.dependencies import Quota, Services
+from app.domain.times import Clock
+from app.live.hub import Hub
+from app.routers import cases, events, live, operations, pages, regions, sources
+from app.routers.websocket_protocol import LiveProtocol
+from app.services.access import Access
+from app.services.group_commit import GroupCommit
+from app.services.health import Health
+from app.services.ingest import Ingest
+from app.services.live_feed import LiveFeed
+from app.services.projector import Projector
+from app.services.register import is_demo
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+STATIC = Path(__file__).parent / "static"
+#: A client message is a hundred bytes; nothing in the protocol needs more.
+MAX_WEBSOCKET_MESSAGE = 16 * 1024
+WAIT_FOR_DATABASE_S = 1.0
+
+
+def now() -> datetime:
+    """Return the present instant: the one clock of the program."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, url: str, clock: Clock = now) -> FastAPI:
+    """Build the api role: its services, their tasks, and every route."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = make_engine(url, pool_size=settings.api_pool_size)
+        bus = PostgresBus(url)
+        committer = GroupCommit(engine, bus)
+        feed = LiveFeed(engine, bus, Hub())
+        services = Services(
+            engine=engine,
+            clock=clock,
+            access=Access(engine, clock),
+            ingest=Ingest(engine, committer, clock),
+            feed=feed,
+            health=Health(engine),
+            quota=Quota(settings.requests_per_second),
+            static=STATIC,
+            allowed_origins=frozenset(settings.allowed_origins),
+        )
+        app.state.services = services
+        async with _running(bus.run(), committer.run(), feed.run(), _learn_purpose(services)):
+            # What was loaded at the start stays for good; without this, every
+            # full collection walks it again (single p99 40 ms against 12 ms).
+            gc.collect()
+            gc.freeze()
+            yield
+            await committer.finish()
+        await engine.dispose()
+
+    app = FastAPI(
+        title="Kentongan",
+        version=version("kentongan"),
+        summary="The live wall of a city's public services.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=events.MAX_BODY,
+    )
+    for module in (events, cases, regions, sources, live, operations, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+    problems.install(app)
+    return app
+
+
+async def _learn_purpose(services: Services) -> None:
+    """Read whether this is a demo, once the database is there and prepared.
+
+    The api answers meanwhile, with 503 where it needs the database.
+    """
+    while True:
+        try:
+            async with transaction(services.engine) as connection:
+                services.demo = await is_demo(connection)
+                return
+        except Exception:
+            log.warning("The database is not ready yet", action="api.waits_for_database")
+            await asyncio.sleep(WAIT_FOR_DATABASE_S)
+
+
+@asynccontextmanager
+async def _running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run tasks beside the body; the failure of one is the failure of the whole."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(item) for item in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def serve_api(settings: Settings, url: str) -> None:
+    """Run the api role until SIGTERM: stop accepting, finish, close sockets with 1012."""
+    config = uvicorn.Config(
+        create_app(settings, url),
+        host=settings.host,
+        port=settings.port,
+        ws=LiveProtocol,
+        ws_max_size=MAX_WEBSOCKET_MESSAGE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        ws_ping_timeout=None,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+    )
+    await uvicorn.Server(config).serve()
+
+
+async def run_projector(settings: Settings, url: str, clock: Clock = now) -> None:
+    """Run the projector role until cancelled."""
+    engine = make_engine(url, pool_size=settings.projector_pool_size)
+    bus = PostgresBus(url)
+    projector = Projector(engine, url, bus, clock)
+    gc.collect()
+    gc.freeze()
+    try:
+        async with _running(bus.run()):
+            await projector.run()
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def commands_bus(url: str) -> AsyncIterator[Bus]:
+    """Give the bus by which a command rings the running processes."""
+    bus = PostgresBus(url)
+    async with _running(bus.run()):
+        yield bus
+        await bus.flush()
+
+
+@asynccontextmanager
+async def command_ingest(engine: Engine, bus: Bus) -> AsyncIterator[Ingest]:
+    """Give the door for events to a command."""
+    committer = GroupCommit(engine, bus)
+    async with _running(committer.run()):
+        yield Ingest(engine, committer, now)

@@ -1,0 +1,1 @@
+"""The HTTP and websocket edge: translate, call one service, translate back."""

@@ -1,0 +1,90 @@
+"""Posting events, and reading them back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from app import problems
+from app.dependencies import EventsReader, EventWriter, RegionInQuery, ServicesIn
+from app.schemas import cloudevents
+from app.schemas import receipts as documents
+from app.schemas.http import ProblemOut, ReceiptsOut
+from app.services import summaries
+from app.services.access import EVENTS_READ
+
+router = APIRouter(tags=["events"])
+
+#: A batch of a thousand events of 5 KB.
+MAX_BODY = 5_000_000
+
+_CONTENT = {
+    "application/cloudevents+json": {"schema": {"type": "object"}},
+    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"type": "object"}}},
+}
+
+
+@router.post(
+    "/v1/events",
+    max_body_size=MAX_BODY,
+    status_code=202,
+    response_model=ReceiptsOut,
+    responses={
+        code: {"model": ReceiptsOut, "description": text}
+        for code, text in (
+            (207, "Some events were kept, others not."),
+            (409, "None was kept; at least one id holds other content."),
+        )
+    }
+    | {
+        code: {"model": ProblemOut, "description": "A problem document."}
+        for code in (400, 401, 413, 415, 429, 503)
+    },
+    openapi_extra={"requestBody": {"content": _CONTENT, "required": True}},
+)
+async def post_events(request: Request, writer: EventWriter, services: ServicesIn) -> Response:
+    """Take CloudEvents in any of the three modes; a 2xx means they are on disk."""
+    await services.health.require_durable()
+    candidates = cloudevents.read(request.headers.raw, await request.body())
+    allowed = {writer.source} if writer.source is not None else set()
+    receipts = await services.ingest.submit(allowed, candidates)
+    body = documents.document(receipts, problems.document)
+    return JSONResponse(body, documents.status(receipts))
+
+
+@router.options("/v1/events")
+async def handshake(request: Request, services: ServicesIn) -> Response:
+    """Answer the handshake of CloudEvents webhooks: any origin may send, given a key.
+
+    Source: CloudEvents, HTTP 1.1 Web Hooks for Event Delivery, section 4.
+    """
+    headers = {
+        "Allow": "GET, POST, OPTIONS",
+        "WebHook-Allowed-Origin": "*",
+    }
+    if "webhook-request-rate" in request.headers:
+        headers["WebHook-Allowed-Rate"] = str(services.quota.per_second * 60)
+    return Response(status_code=200, headers=headers)
+
+
+@router.get(
+    "/v1/events",
+    response_class=Response,
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+)
+async def read_events(
+    reader: EventsReader,
+    services: ServicesIn,
+    region: RegionInQuery,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+) -> Response:
+    """Return a region's events after a seq, one JSON object a line, in seq order."""
+    reader.require(EVENTS_READ, region)
+    events = await summaries.read_events(services.engine, region, after, limit)
+    lines = [
+        f'{event[:-1]},"region":"{region}","seq":{seq}}}\n' for seq, event in events
+    ]
+    return Response("".join(lines), media_type="application/x-ndjson")

@@ -1,0 +1,301 @@
+"""Live: tickets for browsers, and the websocket that tells walls what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Request, WebSocket
+from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter, ValidationError
+from starlette.websockets import WebSocketDisconnect
+
+from app import metrics, problems
+from app.dependencies import Services, ServicesIn, get_services, is_own_page
+from app.domain.errors import (
+    CredentialMissing,
+    CredentialUnknown,
+    DomainError,
+    InvalidParameter,
+    MalformedJson,
+    OriginNotAllowed,
+    RetryableError,
+)
+from app.domain.regions import parse_region_code
+from app.domain.strict_json import check_depth, loads
+from app.live.pictures import Position
+from app.live.session import HEARTBEAT_S, Session
+from app.schemas.http import ProblemOut
+from app.schemas.live import ClientMessage, Seen, Subscribe, TicketOut, Unsubscribe
+from app.services.access import DEMO_PAGE, NETWORK_READ, STATE_READ, TICKET_LIFE, Reader
+from app.services.summaries import NETWORK
+
+log = structlog.get_logger()
+
+router = APIRouter(tags=["live"])
+
+PROTOCOL = "kentongan.v1"
+TICKET_PREFIX = "ticket."
+#: Names under which credentials turn up in addresses, where logs would keep them.
+TOKENS_IN_URL = frozenset({"token", "access_token", "ticket", "key", "api_key", "authorization"})
+
+#: Close codes (contract 3.4). 4000-4499: reconnect with backoff; 4500-4999: do not.
+TICKET_EXPIRED = 4401
+SLOW = 4413
+TOO_MANY_MESSAGES = 4429
+NO_SUCH_CREDENTIAL = 4501
+LIMIT = 4504
+BAD_MESSAGE = 4510
+
+#: A socket that takes nothing for so long is closed; it comes back when it can.
+SLOW_AFTER_S = 10.0
+#: A wall sends a handful of messages in its life.
+MESSAGES_PER_10_S = 100
+#: Beyond every region of the country and the network.
+MAX_CHANNELS = 600
+
+_MESSAGES: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
+
+
+@router.post(
+    "/v1/live/tickets",
+    status_code=201,
+    responses={code: {"model": ProblemOut} for code in (401, 403, 429, 503)},
+)
+async def issue_ticket(request: Request, services: ServicesIn) -> TicketOut:
+    """Give a one-use ticket for one live connection, good for 30 seconds."""
+    reader = await _ticket_reader(request, services)
+    ticket = await services.access.issue_ticket(reader)
+    return TicketOut(ticket=ticket, expires_in=int(TICKET_LIFE.total_seconds()))
+
+
+async def _ticket_reader(request: Request, services: Services) -> Reader:
+    authorization = request.headers.get("authorization")
+    if authorization is None and services.demo and is_own_page(request):
+        return DEMO_PAGE
+    reader = await services.access.reader_of(authorization)
+    await services.quota.spend(reader)
+    if NETWORK_READ not in reader.scopes:
+        reader.require(STATE_READ)
+    return reader
+
+
+class _Closed(Exception):  # noqa: N818 - an end, not a failure
+    """The server ends the connection with a close code of the contract."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+@router.websocket("/v1/live")
+async def live(
+    websocket: WebSocket, services: Annotated[Services, Depends(get_services)]
+) -> None:
+    """Tell a client every change of its channels, until either side ends it."""
+    try:
+        _check_handshake(websocket, services)
+    except DomainError as error:
+        body = problems.document(error)
+        denial = JSONResponse(body, body["status"], media_type=problems.MEDIA_TYPE)
+        await websocket.send_denial_response(denial)
+        return
+    await websocket.accept(subprotocol=PROTOCOL)
+    try:
+        reader = await _reader_of(websocket, services)
+    except _Closed as closed:
+        await websocket.close(closed.code, closed.reason)
+        return
+    except RetryableError as error:
+        await websocket.close(1013, str(error))
+        return
+    metrics.SOCKETS.inc()
+    try:
+        await _Connection(websocket, services, reader).run()
+    finally:
+        metrics.SOCKETS.dec()
+
+
+def _check_handshake(websocket: WebSocket, services: Services) -> None:
+    """Check, before anything is accepted, where a page comes from and what it offers."""
+    origin = websocket.headers.get("origin")
+    if (
+        origin is not None
+        and origin not in services.allowed_origins
+        and not is_own_page(websocket)
+    ):
+        raise OriginNotAllowed("this page's origin may not open live connections")
+    if TOKENS_IN_URL & {name.lower() for name in websocket.query_params}:
+        raise InvalidParameter("a credential in the address is refused; offer a ticket")
+    if PROTOCOL not in websocket.scope["subprotocols"]:
+        raise InvalidParameter(f"offer the subprotocol {PROTOCOL}", field="Sec-WebSocket-Protocol")
+
+
+async def _reader_of(websocket: WebSocket, services: Services) -> Reader:
+    """Return who opened the connection, by ticket or by key."""
+    tickets = [
+        offered.removeprefix(TICKET_PREFIX)
+        for offered in websocket.scope["subprotocols"]
+        if offered.startswith(TICKET_PREFIX)
+    ]
+    if tickets:
+        reader = await services.access.take_ticket(tickets[0])
+        if reader is None:
+            raise _Closed(TICKET_EXPIRED, "the ticket was used or has expired")
+        return reader
+    try:
+        return await services.access.reader_of(websocket.headers.get("authorization"))
+    except (CredentialMissing, CredentialUnknown) as error:
+        raise _Closed(NO_SUCH_CREDENTIAL, str(error)) from None
+
+
+class _Connection:
+    """One websocket: reading and sending side by side, so that a wall that left is noticed."""
+
+    def __init__(self, websocket: WebSocket, services: Services, reader: Reader) -> None:
+        self._websocket = websocket
+        self._services = services
+        self._reader = reader
+        self._session = Session()
+        self._work = asyncio.Event()
+        self._sending_since: float | None = None
+        self._received: list[float] = []
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        self._session.greet(self._services.clock())
+        self._work.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for work in (self._read, self._send, self._keep_time):
+                    tasks.create_task(self._until_end(work))
+        except* _Closed as closed:
+            end = closed.exceptions[0]
+            if isinstance(end, _Closed):
+                await self._close(end)
+        except* WebSocketDisconnect:
+            pass
+        finally:
+            for name in self._session.channels:
+                self._services.feed.close(name, self._work.set)
+
+    async def _close(self, end: _Closed) -> None:
+        try:
+            await self._websocket.close(end.code, end.reason)
+        except (RuntimeError, WebSocketDisconnect):
+            pass  # the client was quicker
+
+    @staticmethod
+    async def _until_end(work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except RuntimeError as error:
+            # What starlette raises on sending after the client's close.
+            raise WebSocketDisconnect from error
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect
+            self._check_rate()
+            text = message.get("text")
+            if text is None:
+                raise _Closed(BAD_MESSAGE, "messages are text")
+            await self._receive(text)
+            self._work.set()
+
+    def _check_rate(self) -> None:
+        now = time.monotonic()
+        self._received = [at for at in self._received if now - at < 10.0]
+        self._received.append(now)
+        if len(self._received) > MESSAGES_PER_10_S:
+            raise _Closed(TOO_MANY_MESSAGES, "too many messages")
+
+    async def _receive(self, text: str) -> None:
+        try:
+            document = loads(text.encode("utf-8", "surrogatepass"))
+            check_depth(document)
+        except MalformedJson as error:
+            raise _Closed(BAD_MESSAGE, str(error)) from None
+        if not isinstance(document, dict) or not isinstance(document.get("op"), str):
+            raise _Closed(BAD_MESSAGE, "a message is an object with an op")
+        try:
+            message = _MESSAGES.validate_python(document)
+        except ValidationError as error:
+            place = error.errors(include_input=False, include_context=False)[0]["loc"]
+            field = ".".join(str(part) for part in place[1:] if part != "<tagged-union>") or "op"
+            self._tell(InvalidParameter("this member of the message is invalid", field=field))
+            return
+        try:
+            await self._obey(message)
+        except DomainError as error:
+            self._tell(error)
+
+    def _tell(self, error: DomainError) -> None:
+        self._session.problem(problems.document(error))
+
+    async def _obey(self, message: ClientMessage) -> None:
+        match message:
+            case Subscribe():
+                await self._subscribe(message)
+            case Unsubscribe():
+                name = _channel(message.channel)
+                if self._session.stop(name):
+                    self._services.feed.close(name, self._work.set)
+            case Seen():
+                metrics.GLASS.observe(message.glass_ms / 1000)
+
+    async def _subscribe(self, message: Subscribe) -> None:
+        name = _channel(message.channel)
+        self._reader.require_channel(name)
+        if name not in self._session.channels and len(self._session.channels) >= MAX_CHANNELS:
+            raise _Closed(LIMIT, "too many channels")
+        feed = self._services.feed
+        channel = await feed.open(name, self._work.set)
+        held, reason = None, "initial"
+        try:
+            if message.position is not None:
+                position = Position(message.position.epoch, message.position.rev)
+                held, reason = await feed.picture_at(name, channel, position)
+        except BaseException:
+            if name not in self._session.channels:
+                feed.close(name, self._work.set)
+            raise
+        self._session.start(name, channel, held, reason)
+
+    async def _send(self) -> None:
+        """Send what the session has to say; while a send waits, nothing is queued."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while (message := self._session.next_message()) is not None:
+                self._sending_since = time.monotonic()
+                await self._websocket.send_text(message)
+                self._sending_since = None
+
+    async def _keep_time(self) -> None:
+        """Have heartbeats sent, and end a connection that takes nothing."""
+        heartbeat_at = time.monotonic() + HEARTBEAT_S
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            if self._sending_since is not None and now - self._sending_since > SLOW_AFTER_S:
+                raise _Closed(SLOW, "the connection takes nothing")
+            if now >= heartbeat_at:
+                heartbeat_at += HEARTBEAT_S
+                self._session.heartbeat(self._services.clock())
+                self._work.set()
+
+
+def _channel(name: str) -> str:
+    """Return a channel's name in its one form."""
+    if name == NETWORK:
+        return name
+    prefix, _, code = name.partition(":")
+    if prefix != "region":
+        raise InvalidParameter("channels are network and region:<code>", field="channel")
+    return f"region:{parse_region_code(code, field='channel')}"

@@ -1,0 +1,102 @@
+"""Regions: the register, their states, and the proof of their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.dependencies import ReaderIn, RegionInPath, ServicesIn, StateReader
+from app.domain.strict_json import dumps
+from app.domain.times import format_instant
+from app.schemas.http import RegionDetailOut, RegionOut, RegionsOut, VerificationOut
+from app.schemas.state import StateOut
+from app.services import summaries, verification
+from app.services.summaries import NETWORK, StateReading, Tenant, region_channel
+
+router = APIRouter(tags=["regions"])
+
+
+def _region(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "code": tenant.region.code,
+        "name": tenant.region.name,
+        "level": tenant.region.level,
+        "timezone": tenant.region.timezone,
+        "role": tenant.role,
+        "partner_since": tenant.partner_since,
+        "population": tenant.population,
+        "kecamatan": tenant.kecamatan,
+    }
+
+
+@router.get("/v1/regions")
+async def list_regions(services: ServicesIn) -> RegionsOut:
+    """Return the regions of this installation; public facts, open to all."""
+    found = await summaries.list_regions(services.engine)
+    return RegionsOut(regions=[RegionOut(**_region(tenant)) for tenant in found])
+
+
+@router.get("/v1/regions/{code}")
+async def read_region(code: RegionInPath, services: ServicesIn) -> RegionDetailOut:
+    """Return a region and its kecamatan; public facts, open to all."""
+    tenant, areas = await summaries.read_region(services.engine, code)
+    return RegionDetailOut(**_region(tenant), areas=areas)
+
+
+@router.get("/v1/regions/{code}/state", response_model=StateOut)
+async def read_region_state(
+    code: RegionInPath, request: Request, reader: StateReader, services: ServicesIn
+) -> Response:
+    """Return a region's state and its place in the log, with an ETag."""
+    reader.require("state:read", code)
+    found = await summaries.read_state(services.engine, region_channel(code))
+    return _state(found, request)
+
+
+@router.get("/v1/network/state", response_model=StateOut, tags=["network"])
+async def read_network_state(
+    request: Request, reader: ReaderIn, services: ServicesIn
+) -> Response:
+    """Return the network's state: one line per region, and the totals."""
+    reader.require("network:read")
+    return _state(await summaries.read_state(services.engine, NETWORK), request)
+
+
+def _state(found: StateReading, request: Request) -> Response:
+    """Answer with a state, or 304; both tell how old the picture is."""
+    etag = f'"{found.epoch}.{found.rev}"'
+    current_at = format_instant(found.current_at)
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "no-cache",
+        "Kentongan-Head": str(found.head),
+        "Kentongan-Current-At": current_at,
+    }
+    offered = request.headers.get("if-none-match", "")
+    if etag in {tag.strip().removeprefix("W/") for tag in offered.split(",")}:
+        return Response(status_code=304, headers=headers)
+    place: dict[str, Any] = {
+        "channel": found.channel,
+        "epoch": found.epoch,
+        "rev": found.rev,
+        "seq": found.seq,
+        "head": found.head,
+        "current_at": current_at,
+    }
+    if found.watermark is not None:
+        place["watermark"] = format_instant(found.watermark)
+    # The state is kept as JSON text, so it is put in as it is and not read.
+    body = f'{dumps(place)[:-1]},"state":{found.state}}}'
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get("/v1/regions/{code}/verify")
+async def verify_region(
+    code: RegionInPath, reader: StateReader, services: ServicesIn
+) -> VerificationOut:
+    """Recompute a region from its log and tell every difference."""
+    reader.require("state:read", code)
+    return VerificationOut(**asdict(await verification.verify(services.engine, code)))

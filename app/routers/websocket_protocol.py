@@ -1,0 +1,41 @@
+"""uvicorn's websocket protocol with the limits that walls need.
+
+A stalled reader otherwise holds about 4 MB in the kernel and 64 KiB here, and
+can neither be told to go nor be got rid of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio.transports import BaseTransport
+from typing import Any, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+#: What the kernel may hold for one socket; it doubles the number it is given.
+SEND_BUFFER_BYTES = 96 * 1024
+#: What we may hold before a send waits: a snapshot or two.
+HIGH_WATER_BYTES = 32 * 1024
+#: A peer that does not take its close frame within this is cut off.
+LINGER_S = 30.0
+
+
+class LiveProtocol(WebSocketsSansIOProtocol):
+    """A websocket connection whose peer may be slow, stalled or gone."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Bound what a peer that does not read can make us and the kernel hold."""
+        super().connection_made(transport)
+        connection = cast(asyncio.Transport, transport)
+        connection.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    async def send(self, message: Any) -> None:
+        """Send; a close does not wait for a peer that takes nothing."""
+        if message["type"] == "websocket.close":
+            self.writable.set()
+            self.loop.call_later(LINGER_S, self.transport.abort)
+        await super().send(message)

@@ -1,0 +1,86 @@
+"""Whether this process can do its work: the database, its schema, its promises to the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import metrics
+from app.database import Engine, transaction
+from app.domain.errors import DatabaseAway, NotDurable
+from app.repositories import frames, schema
+
+#: How long an answer of the database about itself is believed.
+CACHE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """``problems`` keep the process from its work; ``halted`` regions only from folding."""
+
+    problems: list[str] = field(default_factory=list)
+    halted: dict[str, str] = field(default_factory=dict)
+
+
+class Health:
+    """Asks the database about itself, now and then."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._unsafe: list[str] = []
+        self._asked_at = float("-inf")
+
+    async def readiness(self) -> Readiness:
+        """Return what stands in the way of being ready."""
+        try:
+            async with transaction(self._engine) as connection:
+                found = await schema.revision(connection)
+                if found != schema.head_revision():
+                    return Readiness(["the database is not migrated: run `kentongan migrate`"])
+                self._unsafe = await schema.unsafe_settings(connection)
+                self._asked_at = time.monotonic()
+                halted = await frames.halted(connection)
+        except DatabaseAway:
+            return Readiness(["the database does not answer"])
+        problems = [f"the database has {name} off" for name in self._unsafe]
+        return Readiness(problems, halted)
+
+    async def measure(self) -> None:
+        """Set the metrics that only the database knows; they stay as they are when it is away."""
+        with contextlib.suppress(DatabaseAway):
+            async with transaction(self._engine) as connection:
+                standings = await frames.standings(connection)
+            for standing in standings.values():
+                if standing.region is not None:
+                    metrics.HALTED.labels(standing.region).set(standing.halted is not None)
+                    metrics.LAG.labels(standing.region).set(standing.head - standing.seq)
+
+    async def report(self) -> dict[str, Any]:
+        """Return what a person wants to know of the database.
+
+        ``lag`` is how many events of each channel's log are not yet folded.
+        """
+        async with transaction(self._engine) as connection:
+            standings = await frames.standings(connection)
+            return {
+                "postgresql": await schema.server_version(connection),
+                "schema": await schema.revision(connection),
+                "regions": sum(standing.region is not None for standing in standings.values()),
+                "events": sum(s.head for s in standings.values() if s.region is not None),
+                "lag": {name: s.head - s.seq for name, s in sorted(standings.items())},
+            }
+
+    async def require_durable(self) -> None:
+        """Refuse to take what could be lost after we said it was kept.
+
+        Raises:
+            NotDurable: the database acknowledges before data is on disk.
+        """
+        if time.monotonic() - self._asked_at > CACHE_S:
+            async with transaction(self._engine) as connection:
+                self._unsafe = await schema.unsafe_settings(connection)
+                self._asked_at = time.monotonic()
+        if self._unsafe:
+            raise NotDurable("the database acknowledges before data is on disk", retry_after=30)

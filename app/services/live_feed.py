@@ -1,0 +1,197 @@
+"""Feeding the hub: what the projectors log becomes what this process's walls see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+
+import structlog
+
+from app.bus import FRAMES, Bus
+from app.database import Engine, transaction
+from app.domain import patches
+from app.domain.errors import DatabaseAway, UnknownRegion
+from app.live.hub import Channel, Hub
+from app.live.pictures import Picture, Position
+from app.repositories import frames
+from app.repositories.frames import Frame, Projection
+
+log = structlog.get_logger()
+
+#: Missed doorbells cost at most this.
+POLL_S = 1.0
+#: Beyond so many missed frames the newest state is read instead.
+CATCH_UP_LIMIT = 200
+#: Pictures made again for resuming walls, shared by all that stopped at the same rev.
+REMADE = 256
+
+
+class LiveFeed:
+    """Keeps the hub's channels at the newest frames."""
+
+    def __init__(self, engine: Engine, bus: Bus, hub: Hub) -> None:
+        self._engine = engine
+        self._hub = hub
+        self._rung: set[str] = set()
+        self._wake = asyncio.Event()
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._remade: OrderedDict[tuple[str, Position], Picture] = OrderedDict()
+        bus.listen(FRAMES, self._ring)
+
+    def _ring(self, channels: set[str]) -> None:
+        self._rung |= channels
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Bring channels forward on doorbells, and each second without any."""
+        while True:
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._guarded(self._poll)
+                continue
+            self._wake.clear()
+            rung, self._rung = self._rung, set()
+            if "*" in rung:
+                await self._guarded(self._poll)
+            else:
+                await self._guarded(lambda rung=rung: self._advance(rung))
+
+    @staticmethod
+    async def _guarded(work: Callable[[], object]) -> None:
+        try:
+            await work()  # type: ignore[misc]
+        except DatabaseAway:
+            # Walls keep their picture and show its age; the next poll goes on.
+            await asyncio.sleep(POLL_S)
+        except Exception:
+            log.exception("Feeding the walls failed", action="live.feed_failed")
+            await asyncio.sleep(POLL_S)
+
+    async def _poll(self) -> None:
+        """Compare where channels stand with what we hold; most have only been looked at."""
+        if not self._hub.channels:
+            return
+        async with transaction(self._engine) as connection:
+            standings = await frames.standings(connection, self._hub.channels)
+        behind = set()
+        for name, standing in standings.items():
+            channel = self._hub.channels.get(name)
+            if channel is None:
+                continue
+            picture = channel.picture
+            if (standing.epoch, standing.rev) == (picture.epoch, picture.rev):
+                channel.touch(standing.head, standing.current_at, standing.watermark)
+            else:
+                behind.add(name)
+        await self._advance(behind)
+
+    async def _advance(self, names: Collection[str]) -> None:
+        for name in names:
+            channel = self._hub.channels.get(name)
+            if channel is not None:
+                await self._catch_up(name, channel)
+                channel.wake()
+
+    async def _catch_up(self, name: str, channel: Channel) -> None:
+        picture = channel.picture
+        async with transaction(self._engine) as connection:
+            new = await frames.since(
+                connection, name, picture.epoch, picture.rev, CATCH_UP_LIMIT + 1
+            )
+            follows = all(frame.rev == picture.rev + i for i, frame in enumerate(new, start=1))
+            if not new or not follows or len(new) > CATCH_UP_LIMIT:
+                projection = await frames.read(connection, name)
+                if projection is not None and _place(projection) != _place(picture):
+                    channel.reset(_picture(projection))
+                return
+        for frame in new:
+            if frame.rev == channel.picture.rev + 1:  # another catch-up may have been quicker
+                channel.advance(frame.rev, _standing(frame), json.loads(frame.patch))
+
+    async def open(self, name: str, wake: Callable[[], None]) -> Channel:
+        """Subscribe to a channel, reading it first where nobody here watches it yet.
+
+        Raises:
+            UnknownRegion: there is no such channel.
+        """
+        async with self._opening.setdefault(name, asyncio.Lock()):
+            if name not in self._hub.channels:
+                async with transaction(self._engine) as connection:
+                    projection = await frames.read(connection, name)
+                if projection is None:
+                    self._opening.pop(name, None)
+                    raise UnknownRegion("there is no such channel", field="channel")
+                self._hub.channels[name] = Channel(_picture(projection))
+            # Subscribed before anything else is read, so that nothing falls between.
+            return self._hub.subscribe(name, wake)
+
+    def close(self, name: str, wake: Callable[[], None]) -> None:
+        """End a subscription."""
+        self._hub.unsubscribe(name, wake)
+
+    async def picture_at(
+        self, name: str, channel: Channel, position: Position
+    ) -> tuple[Picture | None, str]:
+        """Return the picture that a client holds, or nothing and the reason why not."""
+        if position.epoch == channel.picture.epoch and position.rev > channel.picture.rev:
+            # This process may be a moment behind the one that the client left.
+            await self._catch_up(name, channel)
+        if position.epoch != channel.picture.epoch:
+            return None, "epoch"
+        if not 1 <= position.rev <= channel.picture.rev:
+            return None, "unknown"
+        recent = channel.at(position) or self._remade.get((name, position))
+        if recent is not None:
+            return recent, "initial"
+        async with self._opening.setdefault(name, asyncio.Lock()):
+            remade = self._remade.get((name, position)) or await self._remake(name, position)
+        return remade, "expired"
+
+    async def _remake(self, name: str, position: Position) -> Picture | None:
+        """Make an old picture again from the keyframe before it."""
+        async with transaction(self._engine) as connection:
+            kept = await frames.up_to(connection, name, position.epoch, position.rev)
+        if not kept:
+            return None
+        document = json.loads(kept[0].state or "{}")
+        for frame in kept[1:]:
+            document = patches.apply(document, json.loads(frame.patch))
+        picture = _standing(kept[-1], document)
+        self._remade[name, position] = picture
+        if len(self._remade) > REMADE:
+            self._remade.popitem(last=False)
+        return picture
+
+
+def _place(at: Projection | Picture) -> tuple[str, int]:
+    return at.epoch, at.rev
+
+
+def _picture(at: Projection) -> Picture:
+    return Picture(
+        at.channel,
+        at.epoch,
+        at.rev,
+        at.seq,
+        at.head,
+        at.current_at,
+        at.watermark,
+        json.loads(at.state),
+    )
+
+
+def _standing(at: Frame, document: patches.Document | None = None) -> Picture:
+    return Picture(
+        at.channel,
+        at.epoch,
+        at.rev,
+        at.seq,
+        at.head,
+        at.current_at,
+        at.watermark,
+        document or {},
+    )

@@ -1,0 +1,55 @@
+"""Every choice a deployment has. Only the roots read this; all else is handed values.
+
+Each setting is a variable ``KENTONGAN_<NAME>`` in the environment or in ``.env``;
+for a secret, ``KENTONGAN_<NAME>_FILE`` may name a file that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: Settings that may be read from a file, as secrets are mounted.
+FROM_FILES = ("database_url",)
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="KENTONGAN_", env_file=".env", extra="ignore")
+
+    #: An outside PostgreSQL, 15 to 18; without it, the embedded one of the data
+    #: directory is used.
+    database_url: SecretStr | None = None
+    #: Where the embedded database and its socket live.
+    data_dir: Path = Path("var/data")
+    #: Loopback by default: the open internet needs a proxy with TLS in front.
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    #: Connections of the api: two committers, the feed, and readers.
+    api_pool_size: int = Field(10, ge=4, le=100)
+    #: Connections of the projector: four steps at once, the ticks, the housekeeping.
+    projector_pool_size: int = Field(6, ge=6, le=50)
+    #: Requests a second that one key may make; an app that sends single events
+    #: needs a fraction, a loop gone wild is held.
+    requests_per_second: int = Field(1_000, ge=1, le=1_000_000)
+    #: Origins of pages, beside our own, that may open live connections.
+    allowed_origins: list[str] = []
+    #: Log lines as JSON for machines, or as text for people.
+    log_json: bool = False
+    #: On SIGTERM, requests under way get this many seconds to finish.
+    shutdown_seconds: int = Field(10, ge=1, le=120)
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fill in secrets that files hold."""
+        for name in FROM_FILES:
+            path = os.environ.get(f"KENTONGAN_{name.upper()}_FILE")
+            if path and not values.get(name):
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+        return values

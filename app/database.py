@@ -30,8 +30,9 @@ CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 15.0
 
 
-def make_engine(url: str, *, pool_size: int, command_timeout: float | None = COMMAND_TIMEOUT_S
-                ) -> AsyncEngine:
+def make_engine(
+    url: str, *, pool_size: int, command_timeout: float | None = COMMAND_TIMEOUT_S
+) -> AsyncEngine:
     """Return an engine for one event loop; ``command_timeout`` None is for long work."""
     return create_async_engine(
         async_url(url),
@@ -92,7 +93,9 @@ def is_away(error: BaseException) -> bool:
             return True
         cause = error.__cause__ or error.orig
         return cause is not None and is_away(cause.__cause__ or cause)
-    return isinstance(error, (*_AWAY, PoolTimeoutError, OSError, TimeoutError, asyncio.TimeoutError))
+    return isinstance(
+        error, (*_AWAY, PoolTimeoutError, OSError, TimeoutError, asyncio.TimeoutError)
+    )
 
 
 @asynccontextmanager

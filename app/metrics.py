@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-EVENTS = Counter(
-    "kentongan_events_total", "Events by what became of them.", ["region", "outcome"]
-)
+EVENTS = Counter("kentongan_events_total", "Events by what became of them.", ["region", "outcome"])
 GROUP_SIZE = Histogram(
     "kentongan_group_events",
     "Events in one group commit.",

@@ -1,6 +1,7 @@
 """Runs migrations on the connection that ``kentongan migrate`` hands over."""
 
 from alembic import context
+
 from app.models import Base
 
 

@@ -3,7 +3,7 @@
 Whoever listens also looks by itself once a second.
 """
 
-from app.bus.doorbell import LOG, FRAMES, Bus, Ring
+from app.bus.doorbell import FRAMES, LOG, Bus, Ring
 from app.bus.memory import MemoryBus
 from app.bus.postgres import PostgresBus
 

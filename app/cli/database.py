@@ -95,9 +95,7 @@ async def prepared_engine(data_dir: Path | None, settings: Settings) -> AsyncIte
             await engine.dispose()
 
 
-def run_on_database(
-    data_dir: Path | None, work: Callable[[Engine], Awaitable[T]]
-) -> T:
+def run_on_database(data_dir: Path | None, work: Callable[[Engine], Awaitable[T]]) -> T:
     """Run a command's work on its database."""
     settings = settings_for(data_dir)
 

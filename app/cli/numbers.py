@@ -5,10 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from app.cli.database import DataDir, Json, database_url, prepared_engine, settings_for
 from app.cli.output import console, print_json, say
@@ -50,7 +58,9 @@ def verify(region: Regions = None, data_dir: DataDir = None, json: Json = False)
 
     found = asyncio.run(main())
     differences = [
-        {"region": one["region"], **difference} for one in found for difference in one["differences"]
+        {"region": one["region"], **difference}
+        for one in found
+        for difference in one["differences"]
     ]
     if json:
         print_json(
@@ -71,16 +81,22 @@ def rebuild(region: Regions = None, data_dir: DataDir = None, json: Json = False
 
     async def main() -> list[dict[str, Any]]:
         done = []
-        async with prepared_engine(data_dir, settings) as engine, database_url(
-            data_dir, settings
-        ) as url, commands_bus(url) as bus:
+        async with (
+            prepared_engine(data_dir, settings) as engine,
+            database_url(data_dir, settings) as url,
+            commands_bus(url) as bus,
+        ):
             for code in await _regions(engine, region):
                 head = (await summaries.read_state(engine, summaries.region_channel(code))).head
                 with _bar() as progress:
                     task = progress.add_task(code, total=head)
                     result = await rebuild_region(
-                        engine, url, bus, now, code,
-                        lambda n, task=task, progress=progress: progress.update(task, completed=n),
+                        engine,
+                        url,
+                        bus,
+                        now,
+                        code,
+                        partial(_advance, progress, task),
                     )
                 done.append(asdict(result))
         return done
@@ -90,7 +106,13 @@ def rebuild(region: Regions = None, data_dir: DataDir = None, json: Json = False
         print_json({"rebuilt": done})
     else:
         for one in done:
-            say(f"{one['region']}  {one['cases']} cases up to seq {one['seq']}, epoch {one['epoch']}")
+            say(
+                f"{one['region']}  {one['cases']} cases up to seq {one['seq']}, epoch {one['epoch']}"
+            )
+
+
+def _advance(progress: Progress, task: TaskID, events: int) -> None:
+    progress.update(task, completed=events)
 
 
 def _bar() -> Progress:

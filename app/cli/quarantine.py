@@ -8,11 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.database import DataDir, Json, database_url, prepared_engine, run_on_database, settings_for
+from app.cli.database import (
+    DataDir,
+    Json,
+    database_url,
+    prepared_engine,
+    run_on_database,
+    settings_for,
+)
 from app.cli.output import print_json, say
 from app.domain.regions import parse_source
 from app.domain.times import format_instant
-from app.main import commands_bus, command_ingest, now
+from app.main import command_ingest, commands_bus, now
 from app.services import quarantine
 
 app = typer.Typer(no_args_is_help=True, help="Events that were refused.")
@@ -68,9 +75,12 @@ def replay(
     settings = settings_for(data_dir)
 
     async def main() -> dict[str, Any]:
-        async with prepared_engine(data_dir, settings) as engine, database_url(
-            data_dir, settings
-        ) as url, commands_bus(url) as bus, command_ingest(engine, bus) as ingest:
+        async with (
+            prepared_engine(data_dir, settings) as engine,
+            database_url(data_dir, settings) as url,
+            commands_bus(url) as bus,
+            command_ingest(engine, bus) as ingest,
+        ):
             entry = await quarantine.find(engine, entry_id)
             receipt = await quarantine.replay(engine, ingest, now, entry)
             return {

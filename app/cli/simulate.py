@@ -25,7 +25,7 @@ from app.simulator import simulate as run
 KEYS_VARIABLE = "KENTONGAN_SIMULATOR_KEYS"
 
 
-def simulate(  # noqa: PLR0913 - one option each
+def simulate(
     url: Annotated[
         str | None, typer.Option(help="The server; default http://127.0.0.1:<port>.")
     ] = None,

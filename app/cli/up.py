@@ -84,13 +84,15 @@ async def _database(settings: Settings, stop: asyncio.Event) -> AsyncIterator[st
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    async with await unless_stopped(stop, embedded.start(settings.data_dir)) as postgres:
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(postgres.stay_up(say))
-            try:
-                yield postgres.url
-            finally:
-                watching.cancel()
+    async with (
+        await unless_stopped(stop, embedded.start(settings.data_dir)) as postgres,
+        asyncio.TaskGroup() as tasks,
+    ):
+        watching = tasks.create_task(postgres.stay_up(say))
+        try:
+            yield postgres.url
+        finally:
+            watching.cancel()
 
 
 async def _prepare(settings: Settings, url: str, *, demo: bool) -> dict[str, str]:
@@ -118,9 +120,7 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _children(
-    settings: Settings, url: str, demo_keys: Mapping[str, str] | None
-) -> list[Child]:
+def _children(settings: Settings, url: str, demo_keys: Mapping[str, str] | None) -> list[Child]:
     program = [sys.executable, "-m", "app"]
     env = os.environ | {"KENTONGAN_DATABASE_URL": url}
     env.pop("KENTONGAN_DATABASE_URL_FILE", None)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lokal import detect_pii
+from lokal import PiiType, detect_pii
 
 #: Fields of ``data`` that name things; masking one would change what is counted.
 IDENTIFIER_FIELDS = frozenset(
@@ -20,7 +20,7 @@ IDENTIFIER_FIELDS = frozenset(
 
 #: What free text may not keep. Other kinds of finding (plates, names) are left:
 #: a report of a broken traffic light is worth nothing without its street.
-_MASKED_TYPES = ("NIK", "KK", "PHONE", "EMAIL")
+_MASKED_TYPES: tuple[PiiType, ...] = ("NIK", "KK", "PHONE", "EMAIL")
 
 #: Cheap look before the costly one: an at sign, or eight digits with at most
 #: three signs between neighbours, which every number of the types above has.

@@ -32,7 +32,13 @@ class EventRow(Base):
     __table_args__ = (
         UniqueConstraint("region", "source", "id", name="one_effect_per_event"),
         CheckConstraint("seq > 0", name="seq_starts_at_one"),
-        Index("events_of_case", "region", "app", "subject", postgresql_where=text("subject IS NOT NULL")),
+        Index(
+            "events_of_case",
+            "region",
+            "app",
+            "subject",
+            postgresql_where=text("subject IS NOT NULL"),
+        ),
     )
 
     region: Mapped[str] = mapped_column(primary_key=True)

@@ -86,7 +86,9 @@ class CaseRow(Base):
         ),
         Index(
             "cases_due",
-            "region", "generation", "due_at",
+            "region",
+            "generation",
+            "due_at",
             postgresql_where=text("open AND due_at IS NOT NULL"),
         ),
         Index("cases_newest", "region", "generation", "opened_at", "app", "kind", "case_id"),

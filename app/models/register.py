@@ -29,7 +29,9 @@ class RegionRow(Base):
             r"code ~ '^[0-9]{2}(\.[0-9]{2}(\.[0-9]{2}(\.[123][0-9]{3})?)?)?$'",
             name="region_code_is_dotted",
         ),
-        CheckConstraint("valid_to IS NULL OR valid_from < valid_to", name="region_is_valid_forward"),
+        CheckConstraint(
+            "valid_to IS NULL OR valid_from < valid_to", name="region_is_valid_forward"
+        ),
         CheckConstraint("role IN ('host', 'partner')", name="region_role_is_known"),
         Index("regions_parent", "parent"),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.cases import Case, CaseKey
+from app.repositories.statements import run
 
 #: Column, PostgreSQL type and member of ``Case``, in the order of every statement here.
 _FIELDS = (
@@ -65,7 +66,8 @@ async def of_keys(
     connection: AsyncConnection, region: str, generation: int, keys: Collection[CaseKey]
 ) -> dict[CaseKey, Case]:
     """Return the kept cases among ``keys``; what is not kept is left out."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_COLUMNS} FROM unnest($3::text[], $4::text[], $5::text[])"  # noqa: S608
         " AS wanted (app, kind, case_id) JOIN cases USING (app, kind, case_id)"
         " WHERE region = $1 AND generation = $2",
@@ -87,7 +89,7 @@ async def save(
     rows = [_row(case) for case in cases]
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
-        await connection.exec_driver_sql(_SAVE, (region, generation, *columns))
+        await run(connection, _SAVE, (region, generation, *columns))
 
 
 def _row(case: Case) -> tuple[Any, ...]:
@@ -111,7 +113,8 @@ async def count_overdue(
     until: datetime,
 ) -> dict[tuple[str, str], int]:
     """Count open cases by (app, kind) whose due date lies in (after, until]."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT app, kind, count(*) FROM cases"
         " WHERE region = $1 AND generation = $2 AND open AND due_at <= $3"
         " AND ($4::timestamptz IS NULL OR due_at > $4::timestamptz) GROUP BY app, kind",
@@ -124,7 +127,8 @@ async def next_due(
     connection: AsyncConnection, region: str, generation: int, after: datetime
 ) -> datetime | None:
     """Return when the next open case becomes overdue, or nothing when none will."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT min(due_at) FROM cases WHERE region = $1 AND generation = $2 AND open"
         " AND due_at > $3",
         (region, generation, after),
@@ -174,7 +178,8 @@ async def listed(
     if wanted.before is not None:
         place = "({0}::timestamptz, {1}::text, {2}::text, {3}::text)"
         given(f"(opened_at, app, kind, case_id) < {place}", *wanted.before)
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_COLUMNS} FROM cases"  # noqa: S608 - clauses from the constants above
         " WHERE region = $1 AND generation = (SELECT generation FROM projections"
         f" WHERE region = $1) AND {' AND '.join(where)}"
@@ -186,7 +191,8 @@ async def listed(
 
 async def read(connection: AsyncConnection, region: str, key: CaseKey) -> Case | None:
     """Return one case of the living generation."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_COLUMNS} FROM cases WHERE region = $1 AND app = $2 AND kind = $3"  # noqa: S608
         " AND case_id = $4 AND state IS NOT NULL"
         " AND generation = (SELECT generation FROM projections WHERE region = $1)",
@@ -198,7 +204,9 @@ async def read(connection: AsyncConnection, region: str, key: CaseKey) -> Case |
 
 async def count(connection: AsyncConnection, region: str, generation: int) -> int:
     """Count the kept cases of a generation, those before any state event too."""
-    rows = await connection.exec_driver_sql(
-        "SELECT count(*) FROM cases WHERE region = $1 AND generation = $2", (region, generation)
+    rows = await run(
+        connection,
+        "SELECT count(*) FROM cases WHERE region = $1 AND generation = $2",
+        (region, generation),
     )
     return int(rows.scalar_one())

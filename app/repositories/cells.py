@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.cells import Delta, FlowKey, GaugeKey, RegionCells
 from app.domain.errors import InvariantBroken
 from app.domain.region_state import SourceActivity
+from app.repositories.statements import run
 
 # The statement tells how many cells fell below zero: a CHECK would also refuse
 # the proposed row of an upsert that only subtracts.
@@ -47,7 +48,7 @@ async def add(connection: AsyncConnection, region: str, generation: int, delta: 
         if not rows:
             continue
         columns = [list(column) for column in zip(*rows, strict=True)]
-        result = await connection.exec_driver_sql(statement, (region, generation, *columns))
+        result = await run(connection, statement, (region, generation, *columns))
         if result.scalar_one():
             raise InvariantBroken("a kept cell fell below zero")
 
@@ -70,11 +71,10 @@ async def load(
     return cells
 
 
-async def gauges(
-    connection: AsyncConnection, region: str, generation: int
-) -> dict[GaugeKey, int]:
+async def gauges(connection: AsyncConnection, region: str, generation: int) -> dict[GaugeKey, int]:
     """Return every gauge of a region that is not zero."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT app, kind, metric, key, n FROM gauges"
         " WHERE region = $1 AND generation = $2 AND n <> 0",
         (region, generation),
@@ -86,7 +86,8 @@ async def flows(
     connection: AsyncConnection, region: str, generation: int, since: datetime | None = None
 ) -> dict[FlowKey, int]:
     """Return every flow of a region that is not zero, from an hour on."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT app, kind, metric, hour, n FROM flows"
         " WHERE region = $1 AND generation = $2 AND n <> 0"
         " AND ($3::timestamptz IS NULL OR hour >= $3::timestamptz)",
@@ -109,7 +110,8 @@ async def hear(
     """Keep when sources were last heard; a new day begins its own count."""
     if not heard:
         return
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "INSERT INTO source_activity AS s (region, generation, source, last_event_at, day, today)"
         " SELECT $1, $2, * FROM unnest($3::text[], $4::timestamptz[], $5::date[], $6::bigint[])"
         " ON CONFLICT (region, generation, source) DO UPDATE SET"
@@ -132,7 +134,8 @@ async def sources(
     connection: AsyncConnection, region: str, generation: int
 ) -> dict[str, SourceActivity]:
     """Return every registered source of a region and when it was last heard."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT s.urn, s.expected_interval, a.last_event_at, a.day, a.today FROM sources s"
         " LEFT JOIN source_activity a"
         " ON a.region = s.region AND a.source = s.urn AND a.generation = $2"
@@ -153,7 +156,8 @@ async def sources(
 async def clear(connection: AsyncConnection, region: str, generation: int) -> None:
     """Remove everything kept under a generation that is not living."""
     for table in ("cases", "gauges", "flows", "source_activity"):
-        await connection.exec_driver_sql(
+        await run(
+            connection,
             f"DELETE FROM {table} WHERE region = $1 AND generation = $2",  # noqa: S608
             (region, generation),
         )
@@ -163,7 +167,8 @@ async def hear_again(
     connection: AsyncConnection, region: str, generation: int, up_to: int, timezone: str
 ) -> None:
     """Recompute when each source was last heard from the log up to a seq."""
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "INSERT INTO source_activity (region, generation, source, last_event_at, day, today)"
         " SELECT $1, $2, e.source, max(newest.last_event_at), newest.day,"
         "        count(*) FILTER (WHERE NOT e.test)"

@@ -12,6 +12,7 @@ from sqlalchemy import text as _text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.events import LoggedEvent, Submission, sequence_number
+from app.repositories.statements import run
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,11 @@ async def append(
         [event.digest for event in events],
         [event.envelope for event in events],
     )
-    rows = await connection.exec_driver_sql(_APPEND, columns)
+    rows = await run(connection, _APPEND, columns)
     return [Appended(*row) for row in rows]
 
 
-_COLUMNS = (
-    "seq, source, id, type, app, subject, time, sequence, received_at, test, envelope"
-)
+_COLUMNS = "seq, source, id, type, app, subject, time, sequence, received_at, test, envelope"
 
 
 def _logged(row: Any) -> LoggedEvent:
@@ -86,7 +85,8 @@ async def after(
     connection: AsyncConnection, region: str, seq: int, limit: int
 ) -> list[LoggedEvent]:
     """Return a region's next events after ``seq``, in seq order."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_COLUMNS} FROM events WHERE region = $1 AND seq > $2 ORDER BY seq LIMIT $3",  # noqa: S608
         (region, seq, limit),
     )
@@ -98,7 +98,8 @@ async def of_subjects(
 ) -> list[LoggedEvent]:
     """Return all events up to a seq with any of the (app, subject) pairs, in no order."""
     pairs = list(subjects)
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {', '.join('e.' + name for name in _COLUMNS.split(', '))}"  # noqa: S608
         " FROM unnest($2::text[], $3::text[]) AS wanted (app, subject)"
         " JOIN events e ON e.region = $1 AND e.app = wanted.app AND e.subject = wanted.subject"
@@ -128,7 +129,8 @@ async def feed(
     connection: AsyncConnection, region: str, seq: int, limit: int
 ) -> list[tuple[int, str]]:
     """Return (seq, envelope) of a region's next events after ``seq``."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT seq, envelope FROM events WHERE region = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         (region, seq, limit),
     )
@@ -137,15 +139,13 @@ async def feed(
 
 async def heads(connection: AsyncConnection) -> dict[str, int]:
     """Return how far each region's log reaches."""
-    rows = await connection.exec_driver_sql("SELECT region, head FROM region_logs")
+    rows = await run(connection, "SELECT region, head FROM region_logs")
     return {row[0]: row[1] for row in rows}
 
 
 async def head(connection: AsyncConnection, region: str) -> int | None:
     """Return how far a region's log reaches, or nothing for an unknown region."""
-    rows = await connection.exec_driver_sql(
-        "SELECT head FROM region_logs WHERE region = $1", (region,)
-    )
+    rows = await run(connection, "SELECT head FROM region_logs WHERE region = $1", (region,))
     found = rows.scalar_one_or_none()
     return None if found is None else int(found)
 
@@ -154,7 +154,8 @@ async def newest_counted(
     connection: AsyncConnection, region: str, up_to: int, limit: int
 ) -> list[LoggedEvent]:
     """Return the newest events up to a seq that are no tests, newest first."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_COLUMNS} FROM events WHERE region = $1 AND seq <= $2 AND NOT test"  # noqa: S608
         " ORDER BY seq DESC LIMIT $3",
         (region, up_to, limit),
@@ -171,17 +172,20 @@ class End(NamedTuple):
 
 async def ends(connection: AsyncConnection) -> dict[str, End]:
     """Return the end of each region's log."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT l.region, l.head, (SELECT count(*) FROM sources s WHERE s.region = l.region)"
-        " FROM region_logs l"
+        " FROM region_logs l",
     )
     return {row[0]: End(row[1], row[2]) for row in rows}
 
 
 async def extent(connection: AsyncConnection, region: str) -> tuple[int, int]:
     """Return how many events a region's log holds, and the newest seq (0 when empty)."""
-    rows = await connection.exec_driver_sql(
-        "SELECT count(*), coalesce(max(seq), 0) FROM events WHERE region = $1", (region,)
+    rows = await run(
+        connection,
+        "SELECT count(*), coalesce(max(seq), 0) FROM events WHERE region = $1",
+        (region,),
     )
     row = rows.one()
     return int(row[0]), int(row[1])
@@ -191,7 +195,8 @@ async def count_without_subject(
     connection: AsyncConnection, region: str, up_to: int
 ) -> dict[tuple[str, datetime], tuple[int, int]]:
     """Count events that belong to no subject by (app, hour): those that count, and all."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT app, date_trunc('hour', time, 'UTC'), count(*) FILTER (WHERE NOT test), count(*)"
         " FROM events WHERE region = $1 AND seq <= $2 AND subject IS NULL GROUP BY 1, 2",
         (region, up_to),
@@ -203,7 +208,8 @@ async def types(
     connection: AsyncConnection, region: str, source: str
 ) -> dict[str, tuple[int, int]]:
     """Count a source's events by type: those that count, and tests."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT type, count(*) FILTER (WHERE NOT test), count(*) FILTER (WHERE test)"
         " FROM events WHERE region = $1 AND source = $2 GROUP BY type ORDER BY type",
         (region, source),
@@ -231,7 +237,8 @@ async def newest_time(
     connection: AsyncConnection, region: str, up_to: int, now: datetime
 ) -> datetime | None:
     """Return the newest event time up to a seq, at most ``now``."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT least(max(time), $3::timestamptz) FROM events WHERE region = $1 AND seq <= $2",
         (region, up_to, now),
     )

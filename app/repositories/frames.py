@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.repositories.statements import run
 
 NETWORK = "network"
 
@@ -65,15 +66,15 @@ FROM projections p LEFT JOIN region_logs l ON l.region = p.region
 
 async def read(connection: AsyncConnection, channel: str) -> Projection | None:
     """Return where a channel stands."""
-    rows = await connection.exec_driver_sql(f"{_PROJECTION} WHERE p.channel = $1", (channel,))
+    rows = await run(connection, f"{_PROJECTION} WHERE p.channel = $1", (channel,))
     row = rows.first()
     return None if row is None else Projection(*row)
 
 
 async def lock(connection: AsyncConnection, channel: str) -> Projection | None:
     """Return where a channel stands and keep others from moving it until the end."""
-    rows = await connection.exec_driver_sql(
-        f"{_PROJECTION} WHERE p.channel = $1 FOR NO KEY UPDATE OF p", (channel,)
+    rows = await run(
+        connection, f"{_PROJECTION} WHERE p.channel = $1 FOR NO KEY UPDATE OF p", (channel,)
     )
     row = rows.first()
     return None if row is None else Projection(*row)
@@ -83,8 +84,9 @@ async def changed(
     connection: AsyncConnection, known: Mapping[str, tuple[str, int]]
 ) -> list[Projection]:
     """Return the regions whose (epoch, rev) is not the one known for their channel."""
-    rows = await connection.exec_driver_sql(
-        f"{_PROJECTION} WHERE p.region IS NOT NULL AND NOT EXISTS ("
+    rows = await run(
+        connection,
+        f"{_PROJECTION} WHERE p.region IS NOT NULL AND NOT EXISTS ("  # noqa: S608
         " SELECT 1 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (channel, epoch, rev)"
         " WHERE k.channel = p.channel AND k.epoch = p.epoch AND k.rev = p.rev)",
         (list(known), [epoch for epoch, _ in known.values()], [rev for _, rev in known.values()]),
@@ -111,7 +113,8 @@ async def standings(
     connection: AsyncConnection, channels: Collection[str] | None = None
 ) -> dict[str, Standing]:
     """Return where channels stand, all of them by default."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT p.channel, p.region, p.epoch, p.rev, p.seq,"
         " CASE WHEN p.region IS NULL THEN (SELECT coalesce(sum(head), 0)::bigint FROM region_logs)"
         " ELSE l.head END, p.current_at, p.watermark, p.halted"
@@ -124,7 +127,8 @@ async def standings(
 
 async def create(connection: AsyncConnection, projection: Projection, now: datetime) -> bool:
     """Begin a channel at rev 1, unless it is there; say whether it was begun."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "INSERT INTO projections (channel, region, epoch, generation, rev, seq, current_at,"
         " watermark, state, state_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         " ON CONFLICT DO NOTHING RETURNING channel",
@@ -164,7 +168,8 @@ def first_frame(projection: Projection) -> Frame:
 
 async def log(connection: AsyncConnection, frame: Frame, now: datetime) -> None:
     """Keep a frame."""
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "INSERT INTO frames (channel, epoch, rev, seq, head, current_at, watermark, patch, state,"
         " created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         (
@@ -184,7 +189,8 @@ async def log(connection: AsyncConnection, frame: Frame, now: datetime) -> None:
 
 async def move(connection: AsyncConnection, projection: Projection) -> None:
     """Set where a channel stands; folding that was halted goes on."""
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "UPDATE projections SET epoch = $2, generation = $3, rev = $4, seq = $5, current_at = $6,"
         " watermark = $7, state = $8, state_at = $9, halted = NULL, halted_at = NULL"
         " WHERE channel = $1",
@@ -210,8 +216,9 @@ async def checked(
     This tells how old a picture is, nothing else: losing it in a crash only
     makes a picture look older than it is, so it need not wait for the disk.
     """
-    await connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-    await connection.exec_driver_sql(
+    await run(connection, "SET LOCAL synchronous_commit = off")
+    await run(
+        connection,
         "UPDATE projections p SET current_at = $4, state_at = $4"
         " FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (channel, epoch, rev)"
         " WHERE p.channel = k.channel AND p.epoch = k.epoch AND p.rev = k.rev"
@@ -227,7 +234,8 @@ async def checked(
 
 async def halt(connection: AsyncConnection, channel: str, reason: str, at: datetime) -> None:
     """Write down that a channel's folding stopped, and why."""
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "UPDATE projections SET halted = $2, halted_at = $3 WHERE channel = $1",
         (channel, reason, at),
     )
@@ -235,14 +243,11 @@ async def halt(connection: AsyncConnection, channel: str, reason: str, at: datet
 
 async def halted(connection: AsyncConnection) -> dict[str, str]:
     """Return the channels whose folding stopped, and why."""
-    rows = await connection.exec_driver_sql(
-        "SELECT channel, halted FROM projections WHERE halted IS NOT NULL ORDER BY channel"
+    rows = await run(
+        connection,
+        "SELECT channel, halted FROM projections WHERE halted IS NOT NULL ORDER BY channel",
     )
     return {row[0]: row[1] for row in rows}
-
-
-def _frame(row: Row[tuple[object, ...]]) -> Frame:
-    return Frame(*row)  # type: ignore[arg-type]
 
 
 _FRAME = "channel, epoch, rev, seq, head, current_at, watermark, patch, state"
@@ -252,12 +257,13 @@ async def since(
     connection: AsyncConnection, channel: str, epoch: str, rev: int, limit: int
 ) -> list[Frame]:
     """Return a channel's next frames after ``rev``, in order."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_FRAME} FROM frames"  # noqa: S608
         " WHERE channel = $1 AND epoch = $2 AND rev > $3 ORDER BY rev LIMIT $4",
         (channel, epoch, rev, limit),
     )
-    return [_frame(row) for row in rows]
+    return [Frame(*row) for row in rows]
 
 
 async def up_to(connection: AsyncConnection, channel: str, epoch: str, rev: int) -> list[Frame]:
@@ -265,14 +271,15 @@ async def up_to(connection: AsyncConnection, channel: str, epoch: str, rev: int)
 
     Empty when ``rev`` is no longer, or not yet, in the window.
     """
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_FRAME} FROM frames"  # noqa: S608
         " WHERE channel = $1 AND epoch = $2 AND rev <= $3 AND rev >= ("
         " SELECT max(rev) FROM frames WHERE channel = $1 AND epoch = $2 AND rev <= $3"
         " AND state IS NOT NULL) ORDER BY rev",
         (channel, epoch, rev),
     )
-    frames = [_frame(row) for row in rows]
+    frames = [Frame(*row) for row in rows]
     return frames if frames and frames[-1].rev == rev else []
 
 
@@ -282,18 +289,17 @@ async def forget(connection: AsyncConnection, before: datetime) -> int:
     The last keyframe before the limit stays, and what follows it; so does the
     newest frame of every channel. Frames of an epoch that ended go.
     """
-    result = await connection.exec_driver_sql(
+    result = await run(
+        connection,
         "DELETE FROM frames f USING projections p WHERE p.channel = f.channel"
         " AND f.created_at < $1 AND (f.epoch <> p.epoch OR f.rev < ("
         "  SELECT max(k.rev) FROM frames k WHERE k.channel = f.channel AND k.epoch = f.epoch"
         "  AND k.state IS NOT NULL AND k.created_at < $1))",
         (before,),
     )
-    return result.rowcount
+    return int(result.rowcount)
 
 
 async def forget_epoch(connection: AsyncConnection, channel: str, epoch: str) -> None:
     """Remove the frames of an epoch that ended."""
-    await connection.exec_driver_sql(
-        "DELETE FROM frames WHERE channel = $1 AND epoch = $2", (channel, epoch)
-    )
+    await run(connection, "DELETE FROM frames WHERE channel = $1 AND epoch = $2", (channel, epoch))

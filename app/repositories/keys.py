@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import KeyRow, TicketRow
+from app.repositories.statements import run
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,7 @@ class KeptKey:
     scopes: frozenset[str]
 
 
-async def add(
-    connection: AsyncConnection, key: KeptKey, digest: bytes, now: datetime
-) -> None:
+async def add(connection: AsyncConnection, key: KeptKey, digest: bytes, now: datetime) -> None:
     """Keep a new key."""
     await connection.execute(
         insert(KeyRow).values(
@@ -73,7 +72,7 @@ async def add_ticket(
     connection: AsyncConnection, digest: bytes, reader: str, expires_at: datetime
 ) -> None:
     """Keep a ticket. It lives half a minute, so it need not wait for the disk."""
-    await connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+    await run(connection, "SET LOCAL synchronous_commit = off")
     await connection.execute(
         insert(TicketRow).values(digest=digest, reader=reader, expires_at=expires_at)
     )
@@ -81,7 +80,7 @@ async def add_ticket(
 
 async def take_ticket(connection: AsyncConnection, digest: bytes, now: datetime) -> str | None:
     """Use a ticket up and return whose it was, or nothing when it is used or too old."""
-    await connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+    await run(connection, "SET LOCAL synchronous_commit = off")
     rows = await connection.execute(
         delete(TicketRow)
         .where(TicketRow.digest == digest)

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.repositories.statements import run
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -48,7 +50,8 @@ async def add(connection: AsyncConnection, refused: Sequence[Refused], now: date
     """Keep refused events; the same content again only counts up."""
     unique = {(item.region, item.source, item.digest): item for item in refused}
     items = sorted(unique.values(), key=lambda item: (item.region, item.source, item.digest))
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "INSERT INTO quarantine AS q (region, source, problem, detail, field, digest, event,"
         " first_refused_at, last_refused_at)"
         " SELECT r.*, $8, $8 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],"
@@ -79,7 +82,8 @@ async def listed(
     connection: AsyncConnection, region: str, source: str, before: int | None, limit: int
 ) -> list[Entry]:
     """Return a source's refused events, newest first, from a keyset cursor on."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_COLUMNS} FROM quarantine WHERE region = $1 AND source = $2"  # noqa: S608
         " AND ($3::bigint IS NULL OR id < $3::bigint) ORDER BY id DESC LIMIT $4",
         (region, source, before, limit),
@@ -89,7 +93,8 @@ async def listed(
 
 async def read(connection: AsyncConnection, entry_id: int) -> Entry | None:
     """Return one refused event."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         f"SELECT {_COLUMNS} FROM quarantine WHERE id = $1",  # noqa: S608
         (entry_id,),
     )
@@ -101,7 +106,8 @@ async def mark_replayed(
     connection: AsyncConnection, region: str, entry_id: int, now: datetime
 ) -> None:
     """Write down that a refused event has since been accepted."""
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "UPDATE quarantine SET replayed_at = $3 WHERE region = $1 AND id = $2",
         (region, entry_id, now),
     )
@@ -109,7 +115,8 @@ async def mark_replayed(
 
 async def refusals(connection: AsyncConnection, region: str, source: str) -> dict[str, int]:
     """Count a source's refusals by type of problem."""
-    rows = await connection.exec_driver_sql(
+    rows = await run(
+        connection,
         "SELECT problem, sum(times)::bigint FROM quarantine WHERE region = $1 AND source = $2"
         " GROUP BY problem ORDER BY problem",
         (region, source),
@@ -119,7 +126,8 @@ async def refusals(connection: AsyncConnection, region: str, source: str) -> dic
 
 async def trim(connection: AsyncConnection, region: str, source: str, keep: int) -> None:
     """Keep only the newest refused events of a source, so that a broken app costs no disk."""
-    await connection.exec_driver_sql(
+    await run(
+        connection,
         "DELETE FROM quarantine WHERE region = $1 AND source = $2 AND id <= ("
         " SELECT id FROM quarantine WHERE region = $1 AND source = $2"
         " ORDER BY id DESC OFFSET $3 LIMIT 1)",

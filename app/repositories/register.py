@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.events import Source
 from app.domain.region_state import Region
 from app.models import AdoptionRow, AppRow, InstallationRow, RegionLogRow, RegionRow, SourceRow
+from app.repositories.statements import run
 
 
 async def fact(connection: AsyncConnection, name: str) -> str | None:
@@ -82,13 +83,14 @@ async def kecamatan(connection: AsyncConnection, region: str) -> dict[str, str]:
         .where(RegionRow.parent == region)
         .order_by(RegionRow.code)
     )
-    return {code: name for code, name in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 async def areas(connection: AsyncConnection) -> dict[str, set[str]]:
     """Return, by tenant, the codes of everything below it that is valid."""
-    rows = await connection.exec_driver_sql(
-        "SELECT left(code, 5), code FROM regions WHERE length(code) > 5 AND valid_to IS NULL"
+    rows = await run(
+        connection,
+        "SELECT left(code, 5), code FROM regions WHERE length(code) > 5 AND valid_to IS NULL",
     )
     found: dict[str, set[str]] = {}
     for tenant, code in rows:
@@ -127,7 +129,7 @@ async def add_app(
 async def families(connection: AsyncConnection) -> dict[str, str]:
     """Return the family of every app."""
     rows = await connection.execute(select(AppRow.code, AppRow.family))
-    return {code: family for code, family in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 async def apps(connection: AsyncConnection) -> list[tuple[str, str, str, str]]:

@@ -21,7 +21,7 @@ NameIn = Annotated[str | None, Query(min_length=1, max_length=64)]
 
 
 @router.get("/v1/cases")
-async def list_cases(  # noqa: PLR0913 - one parameter for each way to narrow
+async def list_cases(
     reader: CasesReader,
     services: ServicesIn,
     region: RegionInQuery,
@@ -63,7 +63,9 @@ async def read_case(
 ) -> CaseDetailOut:
     """Return one case with its history, as far as the reader may see it."""
     reader.require("cases:read", code)
-    parts = [clean(part, name) for part, name in ((app, "app"), (kind, "kind"), (case_id, "case_id"))]
+    parts = [
+        clean(part, name) for part, name in ((app, "app"), (kind, "kind"), (case_id, "case_id"))
+    ]
     key = CaseKey(*(part or "" for part in parts))
     case, history = await summaries.read_case(services.engine, code, key)
     return CaseDetailOut(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -22,8 +22,16 @@ MAX_BODY = 5_000_000
 
 _CONTENT = {
     "application/cloudevents+json": {"schema": {"type": "object"}},
-    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"type": "object"}}},
+    "application/cloudevents-batch+json": {
+        "schema": {"type": "array", "items": {"type": "object"}}
+    },
 }
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    207: {"model": ReceiptsOut, "description": "Some events were kept, others not."},
+    403: {"model": ReceiptsOut, "description": "No event is from a source that the key may use."},
+    409: {"model": ReceiptsOut, "description": "None was kept; an id holds other content."},
+    422: {"model": ReceiptsOut, "description": "None was kept."},
+} | {code: {"model": ProblemOut} for code in (400, 401, 413, 415, 429, 503)}
 
 
 @router.post(
@@ -31,17 +39,7 @@ _CONTENT = {
     max_body_size=MAX_BODY,
     status_code=202,
     response_model=ReceiptsOut,
-    responses={
-        code: {"model": ReceiptsOut, "description": text}
-        for code, text in (
-            (207, "Some events were kept, others not."),
-            (409, "None was kept; at least one id holds other content."),
-        )
-    }
-    | {
-        code: {"model": ProblemOut, "description": "A problem document."}
-        for code in (400, 401, 413, 415, 429, 503)
-    },
+    responses=_RESPONSES,
     openapi_extra={"requestBody": {"content": _CONTENT, "required": True}},
 )
 async def post_events(request: Request, writer: EventWriter, services: ServicesIn) -> Response:
@@ -84,7 +82,5 @@ async def read_events(
     """Return a region's events after a seq, one JSON object a line, in seq order."""
     reader.require(EVENTS_READ, region)
     events = await summaries.read_events(services.engine, region, after, limit)
-    lines = [
-        f'{event[:-1]},"region":"{region}","seq":{seq}}}\n' for seq, event in events
-    ]
+    lines = [f'{event[:-1]},"region":"{region}","seq":{seq}}}\n' for seq, event in events]
     return Response("".join(lines), media_type="application/x-ndjson")

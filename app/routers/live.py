@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -83,7 +84,7 @@ async def _ticket_reader(request: Request, services: Services) -> Reader:
     return reader
 
 
-class _Closed(Exception):  # noqa: N818 - an end, not a failure
+class _Closed(Exception):
     """The server ends the connection with a close code of the contract."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -92,9 +93,7 @@ class _Closed(Exception):  # noqa: N818 - an end, not a failure
 
 
 @router.websocket("/v1/live")
-async def live(
-    websocket: WebSocket, services: Annotated[Services, Depends(get_services)]
-) -> None:
+async def live(websocket: WebSocket, services: Annotated[Services, Depends(get_services)]) -> None:
     """Tell a client every change of its channels, until either side ends it."""
     try:
         _check_handshake(websocket, services)
@@ -122,11 +121,7 @@ async def live(
 def _check_handshake(websocket: WebSocket, services: Services) -> None:
     """Check, before anything is accepted, where a page comes from and what it offers."""
     origin = websocket.headers.get("origin")
-    if (
-        origin is not None
-        and origin not in services.allowed_origins
-        and not is_own_page(websocket)
-    ):
+    if origin is not None and origin not in services.allowed_origins and not is_own_page(websocket):
         raise OriginNotAllowed("this page's origin may not open live connections")
     if TOKENS_IN_URL & {name.lower() for name in websocket.query_params}:
         raise InvalidParameter("a credential in the address is refused; offer a ticket")
@@ -183,10 +178,8 @@ class _Connection:
                 self._services.feed.close(name, self._work.set)
 
     async def _close(self, end: _Closed) -> None:
-        try:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client was quicker
             await self._websocket.close(end.code, end.reason)
-        except (RuntimeError, WebSocketDisconnect):
-            pass  # the client was quicker
 
     @staticmethod
     async def _until_end(work: Callable[[], Awaitable[None]]) -> None:

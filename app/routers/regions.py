@@ -57,9 +57,7 @@ async def read_region_state(
 
 
 @router.get("/v1/network/state", response_model=StateOut, tags=["network"])
-async def read_network_state(
-    request: Request, reader: ReaderIn, services: ServicesIn
-) -> Response:
+async def read_network_state(request: Request, reader: ReaderIn, services: ServicesIn) -> Response:
     """Return the network's state: one line per region, and the totals."""
     reader.require("network:read")
     return _state(await summaries.read_state(services.engine, NETWORK), request)

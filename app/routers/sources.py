@@ -17,7 +17,6 @@ from app.schemas import receipts as documents
 from app.schemas.http import QualityOut, QuarantineOut, ReceiptsOut, RefusedOut, instant
 from app.services import quality, quarantine
 from app.services.access import Reader
-from app.services.quarantine import Entry
 
 router = APIRouter(tags=["sources"])
 
@@ -74,7 +73,9 @@ async def replay(
         _check_own(writer, entry.source)
     except SourceNotAllowed:
         # A foreign entry and an absent one answer alike.
-        raise UnknownQuarantineEntry("no refused event is kept under this number", field="id") from None
+        raise UnknownQuarantineEntry(
+            "no refused event is kept under this number", field="id"
+        ) from None
     receipt = await quarantine.replay(services.engine, services.ingest, services.clock, entry)
     body = documents.document([receipt], problems.document)
     return JSONResponse(body, documents.status([receipt]))
@@ -85,7 +86,7 @@ def _check_own(reader: Reader, source: str) -> None:
         raise SourceNotAllowed("the key is not bound to this source", field="source")
 
 
-def _entry(entry: Entry) -> RefusedOut:
+def _entry(entry: quarantine.Entry) -> RefusedOut:
     return RefusedOut(
         id=entry.id,
         source=entry.source,

@@ -83,7 +83,5 @@ def _operation(action: str, models: tuple[type[BaseModel], ...]) -> dict[str, An
     return {
         "action": action,
         "channel": {"$ref": "#/channels/live"},
-        "messages": [
-            {"$ref": f"#/channels/live/messages/{model.__name__}"} for model in models
-        ],
+        "messages": [{"$ref": f"#/channels/live/messages/{model.__name__}"} for model in models],
     }

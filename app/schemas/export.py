@@ -25,9 +25,11 @@ def documents() -> dict[str, Any]:
     live = {
         "title": "LiveMessages",
         "type": "object",
-        "properties": {"server": {"$ref": "#/$defs/ServerMessage"},
-                       "client": {"$ref": "#/$defs/ClientMessage"},
-                       "ticket": {"$ref": "#/$defs/TicketOut"}},
+        "properties": {
+            "server": {"$ref": "#/$defs/ServerMessage"},
+            "client": {"$ref": "#/$defs/ClientMessage"},
+            "ticket": {"$ref": "#/$defs/TicketOut"},
+        },
         "required": ["server", "client", "ticket"],
         "$defs": {},
     }

@@ -45,9 +45,7 @@ def document(
     }
 
 
-def _receipt(
-    receipt: Receipt, describe: Callable[[DomainError], dict[str, Any]]
-) -> dict[str, Any]:
+def _receipt(receipt: Receipt, describe: Callable[[DomainError], dict[str, Any]]) -> dict[str, Any]:
     line: dict[str, Any] = {
         "index": receipt.index,
         "source": receipt.source,

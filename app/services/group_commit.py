@@ -56,9 +56,7 @@ class GroupCommit:
         self._arrived = asyncio.Event()
         self._promises: set[asyncio.Future[list[Appended]]] = set()
 
-    async def append(
-        self, events: Sequence[Submission], received_at: datetime
-    ) -> list[Appended]:
+    async def append(self, events: Sequence[Submission], received_at: datetime) -> list[Appended]:
         """Append a request's events; returns once they are on disk.
 
         Raises:

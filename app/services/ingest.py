@@ -108,9 +108,7 @@ class Ingest:
         """
         known = await self._known(allowed)
         received_at = self._clock()
-        checked = [
-            self._check(candidate, allowed, known, received_at) for candidate in candidates
-        ]
+        checked = [self._check(candidate, allowed, known, received_at) for candidate in candidates]
         if digest is not None:
             checked = [
                 replace(item, digest=digest) if isinstance(item, Submission) else item
@@ -212,14 +210,10 @@ def _kept(index: int, event: Submission, appended: Appended) -> Receipt:
         same = appended.digest == event.digest
         outcome = DUPLICATE if same else CONFLICT
         problem = None if same else ContentConflict("this id holds other content", field="id")
-    return Receipt(
-        index, event.source, event.id, outcome, event.region, appended.seq, problem
-    )
+    return Receipt(index, event.source, event.id, outcome, event.region, appended.seq, problem)
 
 
-def _refused(
-    index: int, candidate: Candidate | DomainError, problem: DomainError
-) -> Receipt:
+def _refused(index: int, candidate: Candidate | DomainError, problem: DomainError) -> Receipt:
     attributes = {} if isinstance(candidate, DomainError) else candidate.attributes
     return Receipt(
         index=index,

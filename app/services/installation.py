@@ -38,9 +38,9 @@ async def prepare(engine: Engine, clock: Clock, *, demo: bool | None = None) -> 
                 held = "false"  # seeded without --demo: real from its first day
             if held is not None and (held == "true") is not demo:
                 raise WrongPurpose(
-                    "this database holds a demo city: start it with --demo, or take another --data-dir"
+                    "this database holds a demo city: start it with --demo or another --data-dir"
                     if held == "true"
-                    else "this database is a real installation: a demo needs a --data-dir of its own"
+                    else "this database is a real one: a demo needs a --data-dir of its own"
                 )
             await register.set_fact(connection, DEMO, "true" if demo else "false")
         await seed(connection, clock())

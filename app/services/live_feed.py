@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 import structlog
 
@@ -58,12 +59,12 @@ class LiveFeed:
             if "*" in rung:
                 await self._guarded(self._poll)
             else:
-                await self._guarded(lambda rung=rung: self._advance(rung))
+                await self._guarded(partial(self._advance, rung))
 
     @staticmethod
-    async def _guarded(work: Callable[[], object]) -> None:
+    async def _guarded(work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work()  # type: ignore[misc]
+            await work()
         except DatabaseAway:
             # Walls keep their picture and show its age; the next poll goes on.
             await asyncio.sleep(POLL_S)

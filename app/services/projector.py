@@ -107,9 +107,7 @@ class Projector:
                 await frames.checked(connection, quiet, now)
         self._network_wake.set()
 
-    def _has_work(
-        self, projector: RegionProjector, end: event_log.End, now: datetime
-    ) -> bool:
+    def _has_work(self, projector: RegionProjector, end: event_log.End, now: datetime) -> bool:
         if projector.known_sources != end.sources:
             projector.known_sources = -1
         elif (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from app.database import Engine, snapshot
 from app.domain.errors import UnknownSource
@@ -78,12 +79,11 @@ def anomalies_of(events: Sequence[LoggedEvent], family: str) -> Mapping[str, int
     first = steps[0].kind.first_state.code
     found["no_submission"] = int(_state(steps[0]) != first)
     found["second_submission"] = sum(
-        _state(after) == first and not _is_paused(before)
-        for before, after in zip(steps, steps[1:], strict=False)
+        _state(after) == first and not _is_paused(before) for before, after in pairwise(steps)
     )
     found["event_after_closing"] = sum(
         not _is_open(before) and not _is_open(after) and _state(before) != _state(after)
-        for before, after in zip(steps, steps[1:], strict=False)
+        for before, after in pairwise(steps)
     )
     return +found
 

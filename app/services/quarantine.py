@@ -14,6 +14,8 @@ from app.repositories import quarantine
 from app.repositories.quarantine import Entry
 from app.services.ingest import ACCEPTED, DUPLICATE, Ingest, Receipt
 
+__all__ = ["Entry", "candidate_of", "find", "list_refused", "replay"]
+
 
 async def list_refused(
     engine: Engine, source: str, before: int | None, limit: int

@@ -48,7 +48,7 @@ class Rebuilt:
     cases: int
 
 
-async def rebuild(  # noqa: PLR0913 - each is one of the parts that a root hands over
+async def rebuild(
     engine: Engine,
     url: str,
     bus: Bus,

@@ -31,9 +31,7 @@ async def subjects(
         yield own
 
 
-def fold_subject(
-    events: Sequence[LoggedEvent], families: Mapping[str, str]
-) -> Iterator[Folded]:
+def fold_subject(events: Sequence[LoggedEvent], families: Mapping[str, str]) -> Iterator[Folded]:
     """Fold every case among the events of one (app, subject): one per kind."""
     by_key: dict[CaseKey, list[LoggedEvent]] = {}
     for event in events:

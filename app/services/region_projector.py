@@ -164,7 +164,10 @@ class RegionProjector:
         )
         for place, n in fresh.items():
             counts[place] = counts.get(place, 0) + n
-        for before, after in folding.changes if folding is not None and since is not None else ():
+        if since is None or folding is None:
+            parts.overdue = counts
+            return
+        for before, after in folding.changes:
             place = (after.key.app, after.key.kind)
             was = before is not None and before.overdue(since)
             # Already counted as fresh when it became due in between.
@@ -220,9 +223,7 @@ def _rev(projection: Projection) -> tuple[str, int]:
     return projection.epoch, projection.rev
 
 
-def _watermark(
-    before: datetime | None, folding: Folding | None, now: datetime
-) -> datetime | None:
+def _watermark(before: datetime | None, folding: Folding | None, now: datetime) -> datetime | None:
     """Return the newest event time folded, at most now, and never going back."""
     if folding is None or folding.newest_time is None:
         return before

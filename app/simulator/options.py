@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,9 +59,18 @@ class Summary:
     retries: int = 0
     seconds: float = 0.0
     #: Accepted events by region.
-    by_region: Counter[str] = field(default_factory=Counter)
-    #: What the server found wrong, by the type of its problem.
-    problems: Counter[str] = field(default_factory=Counter)
+    by_region: dict[str, int] = field(default_factory=dict)
+    #: Events that the server found wrong, by the type of its problem.
+    problems: dict[str, int] = field(default_factory=dict)
+
+    def accept(self, region: str, count: int) -> None:
+        """Count events of a region that were new to the server."""
+        self.accepted += count
+        self.by_region[region] = self.by_region.get(region, 0) + count
+
+    def complain(self, problem: str, count: int = 1) -> None:
+        """Count events that the server found wrong."""
+        self.problems[problem] = self.problems.get(problem, 0) + count
 
     def as_dict(self) -> dict[str, object]:
         """Return the summary as one JSON object."""

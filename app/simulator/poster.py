@@ -152,16 +152,15 @@ class Poster:
         document = _document(response)
         if "receipts" not in document:
             self._summary.rejected += sent
-            self._summary.problems[_problem_of(document, response)] += sent
+            self._summary.complain(_problem_of(document, response), sent)
             return
-        self._summary.accepted += document["accepted"]
+        self._summary.accept(self._region, document["accepted"])
         self._summary.duplicates += document["duplicates"]
         self._summary.conflicts += document["conflicts"]
         self._summary.rejected += document["rejected"]
-        self._summary.by_region[self._region] += document["accepted"]
         for receipt in document["receipts"]:
             if problem := receipt.get("problem"):
-                self._summary.problems[_problem_of(problem, response)] += 1
+                self._summary.complain(_problem_of(problem, response))
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def batches_of(events: Sequence[Event], chance: Random) -> Iterator[list[Event]]
     chance.shuffle(order)
     start = 0
     while start < len(order):
-        size = chance.choice((1, 7, 50, 200, 500, 1_000))
+        size = chance.choice((1, 3, 10, 30, 100, 300, 1_000))
         yield order[start : start + size]
         start += size
 
@@ -298,14 +298,15 @@ async def run(options: argparse.Namespace) -> Outcome:
         keys = json.loads(options.keys.read_text(encoding="utf-8"))
     else:
         keys = keys_of_cli(options.data_dir)
-    async with httpx.AsyncClient(base_url=options.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=options.url, timeout=60, trust_env=False) as client:
         return await replay(options.file, Server(client, keys), options.seed)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Replay, print, and return the exit code: 0 if all agrees, 1 if not, 2 if it failed."""
     options = arguments(words)
-    console = Console()
+    # A file or a pipe has no width of its own; this one fits every table.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     try:
         outcome = asyncio.run(run(options))
     except (ReplayError, httpx.HTTPError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -76,8 +77,8 @@ def _introduction(outcome: Outcome) -> str:
     return (
         f"{outcome.rows:,} requests of New York as LAKSA reports ({stands}).\n"
         f"{outcome.left_out:,} left out for want of a borough.\n"
-        "Times are read as local times of the region, so that its days are the file's own;\n"
-        "community board n is the n-th kecamatan; positions in New York are not posted.\n"
+        "Times are read as local times of the region: its days are the file's own.\n"
+        "Community board n is the n-th kecamatan; positions in New York are not posted.\n"
         f"{posted['deliveries']:,} deliveries in {posted['batches']:,} shuffled batches: "
         f"{posted['accepted']:,} new, {posted['duplicates']:,} repeated.\n"
         "Each cell: API = file."
@@ -85,11 +86,11 @@ def _introduction(outcome: Outcome) -> str:
 
 
 def _table(outcome: Outcome, by: str) -> Table:
-    table = Table(title=_TITLES[by], title_justify="left")
-    table.add_column("")
+    table = Table(title=_TITLES[by], title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
     for region, borough in _BOROUGH.items():
-        table.add_column(f"{region}\n{borough}", justify="right")
-    table.add_column("all", justify="right")
+        table.add_column(f"{region}\n{borough}", justify="right", no_wrap=True)
+    table.add_column("all", justify="right", no_wrap=True)
     values = sorted({cell.value for cell in outcome.file | outcome.api if cell.by == by})
     for value in values:
         cells = [Cell(region, by, value) for region in _BOROUGH]

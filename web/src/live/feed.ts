@@ -31,7 +31,7 @@ export class Feed<State> {
 
   readonly #channel;
   readonly #link;
-  readonly #now = signal<number | undefined>(undefined);
+  readonly #instant = signal<number | undefined>(undefined);
   readonly #hearing = signal(false);
 
   /** What is on the wall: the newest, or the last one held while there is no newer. */
@@ -57,7 +57,7 @@ export class Feed<State> {
     this.picture = computed(() => this.#channel.value.picture);
     this.problem = computed(() => this.#channel.value.problem);
     this.link = this.#link;
-    this.now = this.#now;
+    this.now = computed(() => wholeSecond(this.#instant.value));
     this.age = computed(() => this.#age());
   }
 
@@ -121,15 +121,14 @@ export class Feed<State> {
 
   #refresh(): void {
     this.#hearing.value = this.#connection.hearing;
-    const now = this.#clock.now();
-    this.#now.value = now === undefined ? undefined : Math.floor(now / 1000) * 1000;
+    this.#instant.value = this.#clock.now();
   }
 
   #age(): Age | undefined {
     const picture = this.#channel.value.picture;
     if (picture === undefined) return undefined;
     return ageOf({
-      now: this.#now.value,
+      now: this.#instant.value,
       currentAt: picture.currentAt,
       hearing: this.#hearing.value,
       fault: this.#link.value.fault,
@@ -141,4 +140,8 @@ export class Feed<State> {
     const now = this.#clock.now();
     return now === undefined ? 1000 : 1005 - (now % 1000);
   }
+}
+
+function wholeSecond(instant: number | undefined): number | undefined {
+  return instant === undefined ? undefined : Math.floor(instant / 1000) * 1000;
 }

@@ -35,8 +35,8 @@ export class Speech {
   readonly zoneName: string;
   readonly #number: Intl.NumberFormat;
   readonly #parts: Intl.DateTimeFormat;
-  readonly #longDate: Intl.DateTimeFormat;
-  readonly #shortDate: Intl.DateTimeFormat;
+  readonly #names: Intl.DateTimeFormat;
+  readonly #shortMonth: Intl.DateTimeFormat;
 
   /** @param zone an IANA zone; one that this machine does not know is shown, and told, as UTC */
   constructor(lang: Lang, zone: string) {
@@ -56,14 +56,9 @@ export class Speech {
       minute: "2-digit",
       second: "2-digit",
     });
-    this.#longDate = new Intl.DateTimeFormat(locale, {
-      timeZone,
-      weekday: "long",
-      day: "numeric",
-      month: "long",
-      year: "numeric",
-    });
-    this.#shortDate = new Intl.DateTimeFormat(locale, { timeZone, day: "numeric", month: "short" });
+    // Names alone: where commas stand differs between versions of the browsers' tables.
+    this.#names = new Intl.DateTimeFormat(locale, { timeZone, weekday: "long", month: "long" });
+    this.#shortMonth = new Intl.DateTimeFormat(locale, { timeZone, month: "short" });
   }
 
   /** 1.140 */
@@ -90,12 +85,17 @@ export class Speech {
 
   /** Sabtu, 21 November 2026 */
   longDate(instant: number): string {
-    return Number.isFinite(instant) ? this.#longDate.format(instant) : UNKNOWN;
+    if (!Number.isFinite(instant)) return UNKNOWN;
+    const { weekday, month } = partsOf(this.#names, instant);
+    const { day, year } = this.#read(instant);
+    const comma = this.lang === "id" ? "," : "";
+    return `${weekday}${comma} ${Number(day)} ${month} ${year}`;
   }
 
   /** 20 Nov */
   shortDate(instant: number): string {
-    return Number.isFinite(instant) ? this.#shortDate.format(instant) : UNKNOWN;
+    if (!Number.isFinite(instant)) return UNKNOWN;
+    return `${Number(this.#read(instant).day)} ${this.#shortMonth.format(instant)}`;
   }
 
   /** 2026-11-21, the local day as the state document spells it. */
@@ -119,9 +119,13 @@ export class Speech {
 
   #read(instant: number): Clock {
     if (!Number.isFinite(instant)) return NO_CLOCK;
-    const parts = this.#parts.formatToParts(instant);
-    return Object.fromEntries(parts.map(({ type, value }) => [type, value])) as unknown as Clock;
+    return partsOf(this.#parts, instant) as Clock;
   }
+}
+
+function partsOf(format: Intl.DateTimeFormat, instant: number): Record<string, string> {
+  const parts = format.formatToParts(instant);
+  return Object.fromEntries(parts.map(({ type, value }) => [type, value]));
 }
 
 function isZone(zone: string): boolean {
@@ -133,8 +137,9 @@ function isZone(zone: string): boolean {
   }
 }
 
+/** UTC+8: what the zone keeps at present. */
 function offsetName(timeZone: string): string {
   const named = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "shortOffset" });
-  const name = named.formatToParts(0).find((part) => part.type === "timeZoneName")?.value ?? "";
-  return name.replace("GMT", "UTC");
+  const offset = partsOf(named, Date.now()).timeZoneName ?? "";
+  return offset.replace("GMT", "UTC").replace(/^UTC\+0$/, "UTC");
 }

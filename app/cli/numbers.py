@@ -106,9 +106,7 @@ def rebuild(region: Regions = None, data_dir: DataDir = None, json: Json = False
         print_json({"rebuilt": done})
     else:
         for one in done:
-            say(
-                f"{one['region']}  {one['cases']} cases up to seq {one['seq']}, epoch {one['epoch']}"
-            )
+            say(f"{one['region']}  {one['cases']} cases, seq {one['seq']}, epoch {one['epoch']}")
 
 
 def _advance(progress: Progress, task: TaskID, events: int) -> None:

@@ -31,7 +31,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     403: {"model": ReceiptsOut, "description": "No event is from a source that the key may use."},
     409: {"model": ReceiptsOut, "description": "None was kept; an id holds other content."},
     422: {"model": ReceiptsOut, "description": "None was kept."},
-} | {code: {"model": ProblemOut} for code in (400, 401, 413, 415, 429, 503)}
+    **{code: {"model": ProblemOut} for code in (400, 401, 413, 415, 429, 503)},
+}
 
 
 @router.post(

@@ -209,9 +209,9 @@ def _disputed(life: Life) -> None:
 
 
 PLANS = (
-    Plan("q", "report", "LK", 0.56, 5.15, days(3), REPORTS, _light),
-    Plan("h", "report", "LK", 0.10, 5.15, days(3), REPORTS, _weather, wet=True),
-    Plan("w", "report", "LK", 0.25, 4.9, days(11), REPORTS, _works),
-    Plan("l", "report", "LK", 0.06, 7.1, days(25), REPORTS, _delayed),
-    Plan("d", "report", "LK", 0.03, 8.7, days(45), REPORTS, _disputed),
+    Plan("q", "report", "LK", 0.632, 5.15, days(3), REPORTS, _light),
+    Plan("h", "report", "LK", 0.11, 5.15, days(3), REPORTS, _weather, wet=True),
+    Plan("w", "report", "LK", 0.22, 4.9, days(11), REPORTS, _works),
+    Plan("l", "report", "LK", 0.03, 7.1, days(25), REPORTS, _delayed),
+    Plan("d", "report", "LK", 0.008, 8.7, days(45), REPORTS, _disputed),
 )

@@ -75,7 +75,7 @@ def _application(life: Life) -> None:
 
 PLANS = (
     Plan("a", "seeker", "AK", 0.33, 4.2, days(10), SEEKERS, _placed_soon),
-    Plan("b", "seeker", "AK", 0.03, 4.0, days(35), SEEKERS, _looking_long),
+    Plan("b", "seeker", "AK", 0.01, 4.0, days(35), SEEKERS, _looking_long),
     Plan("v", "vacancy", "LW", 0.12, 2.0, days(10), SEEKERS, _vacancy),
-    Plan("m", "application", "LM", 0.52, 3.1, days(10), SEEKERS, _application),
+    Plan("m", "application", "LM", 0.54, 3.1, days(10), SEEKERS, _application),
 )

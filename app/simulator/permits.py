@@ -151,7 +151,7 @@ def _unpaid(life: Life) -> None:
 
 
 PLANS = (
-    Plan("q", "application", "IZ", 0.64, 5.85, days(8), PERMITS, _desk),
-    Plan("s", "application", "IZ", 0.32, 8.6, days(18), PERMITS, _site),
-    Plan("x", "application", "IZ", 0.04, 6.3, days(28), PERMITS, _unpaid),
+    Plan("q", "application", "IZ", 0.785, 5.8, days(8), PERMITS, _desk),
+    Plan("s", "application", "IZ", 0.20, 8.6, days(18), PERMITS, _site),
+    Plan("x", "application", "IZ", 0.015, 6.3, days(28), PERMITS, _unpaid),
 )

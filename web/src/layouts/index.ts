@@ -22,7 +22,11 @@ export function layoutOf(region: string, areas: readonly string[]): TileLayout {
   return tidyGrid(areas);
 }
 
+/** With so few tiles one row of them is enough, and the other half is free. */
+const ONE_ROW = 4;
+
 export function tidyGrid(areas: readonly string[]): TileLayout {
+  if (areas.length <= ONE_ROW) return oneRow(areas);
   const columns = Math.max(
     1,
     Math.min(areas.length, Math.ceil(Math.sqrt(areas.length * PANEL_SHAPE))),
@@ -30,4 +34,10 @@ export function tidyGrid(areas: readonly string[]): TileLayout {
   const place = (i: number) => [(i % columns) + 1, Math.floor(i / columns) + 1] as const;
   const tiles = Object.fromEntries([...areas].sort().map((area, i) => [area, place(i)] as const));
   return { columns, rows: Math.max(1, Math.ceil(areas.length / columns)), tiles };
+}
+
+function oneRow(areas: readonly string[]): TileLayout {
+  const tiles = Object.fromEntries([...areas].sort().map((area, i) => [area, [i + 1, 1] as const]));
+  const hole = { column: "1 / -1", row: "2 / -1" };
+  return { columns: Math.max(1, areas.length), rows: 2, tiles, hole };
 }

@@ -11,7 +11,7 @@ export interface Signs {
   /** Server time in ms, unknown until the server has told it once. */
   readonly now: number | undefined;
   readonly currentAt: string;
-  /** The socket stands and was heard within `STALE_AFTER_MS`. */
+  /** The socket stands, and heartbeats come on it. */
   readonly hearing: boolean;
   readonly fault: Fault | undefined;
 }

@@ -60,6 +60,12 @@ const GOOD_AFTER_MS = 10_000;
 /** No answer to a ticket or a handshake by then is an answer. */
 const HANDSHAKE_MS = 10_000;
 
+/**
+ * A heartbeat comes every 15 s, and two seconds are for its way. Who hears none by then is not
+ * told by a living server that its picture is old: the socket is what is broken.
+ */
+const HEARTBEAT_DUE_MS = 17_000;
+
 const CONNECTING: Link = {
   phase: "connecting",
   fault: undefined,
@@ -89,9 +95,9 @@ export class Connection {
     return this.#link;
   }
 
-  /** Whether a socket stands that was heard within the time after which a wall dims. */
+  /** Whether a socket stands on which the server's heartbeats come when they are due. */
   get hearing(): boolean {
-    return this.#link.phase === "open" && this.#silence() <= STALE_AFTER_MS;
+    return this.#link.phase === "open" && this.#silence() <= HEARTBEAT_DUE_MS;
   }
 
   /** Connects now: at the start, on a person's word, or when the machine has a network again. */

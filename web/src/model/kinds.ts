@@ -90,5 +90,5 @@ function openSegments(app: string, kind: string, state: KindState, lang: Lang): 
 
 /** `pengaduan LAKSA`, where one line speaks of several apps. */
 export function kindOfApp(app: string, kind: string, lang: Lang): string {
-  return `${kindLabel(app, kind, lang)} ${appName(app)}`;
+  return WORDS[lang].kindOfApp(kindLabel(app, kind, lang), appName(app));
 }

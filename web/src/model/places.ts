@@ -83,14 +83,18 @@ function nameOf(area: string, names: Readonly<Record<string, string>>): string {
   return visible((Object.hasOwn(names, area) && names[area]) || area);
 }
 
+/** No step is more than half as large again as the one before, so that none changes the look much. */
+const CEILINGS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+
 /**
- * Returns the least of 10, 20, 50, 100, 200 … that is not below `most`, for the scale of shades:
- * with the largest number itself as its end, one case more in one tile would tint all others.
+ * Returns the least of 10, 15, 20, 30, 40, 50, 60, 80, 100, 150 … that is not below `most`, for a
+ * scale of amounts: with the largest number itself as its end, one case more in one place would
+ * change the look of all others.
  */
 export function roundCeiling(most: number): number {
   let decade = 10;
   while (decade * 10 <= most) decade *= 10;
-  return [1, 2, 5, 10].map((step) => step * decade).find((ceiling) => ceiling >= most) ?? decade;
+  return CEILINGS.map((step) => step * decade).find((ceiling) => ceiling >= most) ?? decade;
 }
 
 /** Returns the kecamatan that a code lies in: a kelurahan counts in its kecamatan. */

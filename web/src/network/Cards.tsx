@@ -11,11 +11,17 @@ export function columnsFor(cards: number): number {
 }
 
 export function Cards({ cards }: { cards: readonly RegionCard[] }) {
+  const speech = useSpeech();
   const columns = columnsFor(cards.length);
   const ceiling = roundCeiling(Math.max(0, ...cards.map((card) => card.open)));
+  const digits = Math.max(3, ...cards.map((card) => speech.number(card.open).length));
   const rows = Math.max(1, Math.ceil(cards.length / columns));
   return (
-    <main class="cards" style={{ "--columns": columns, "--rows": rows }} data-testid="regions">
+    <main
+      class="cards"
+      style={{ "--columns": columns, "--rows": rows, "--digits": digits }}
+      data-testid="regions"
+    >
       {cards.map((card) => (
         <Card key={card.code} card={card} ceiling={ceiling} />
       ))}

@@ -48,6 +48,12 @@ describe("a feed", () => {
     expect(feed.picture.value?.state.n).toBe(1);
   });
 
+  test("blames the network from the first moment when the socket is silent", async () => {
+    await shown();
+    await world.pass(20_500);
+    expect(feed.age.value?.stale).toBe("network");
+  });
+
   test("dims for the server when it gives no tickets", async () => {
     const socket = await shown();
     world.tickets = [{ fault: "server", code: 503 }];

@@ -46,8 +46,9 @@ afterEach(() => {
 async function open(pathname: string, search = ""): Promise<void> {
   await act(async () => {
     render(<App address={{ pathname, search }} io={world} />, root);
-    await settle();
   });
+  // Effects have run only now: what they asked for is answered in a second turn.
+  await act(settle);
 }
 
 async function hear(...messages: Parameters<typeof world.socket.hear>): Promise<void> {

@@ -50,9 +50,9 @@ class Progress:
         task = self._bars.tasks[self._past]
         self._bars.update(self._past, total=(task.total or 0) + hours, visible=True)
 
-    def filled(self) -> None:
-        """Tell that one hour of the past has been filled in."""
-        self._bars.update(self._past, advance=1, told=self._told())
+    def filled(self, hours: int) -> None:
+        """Tell that so many hours of the past have been filled in."""
+        self._bars.update(self._past, advance=hours, told=self._told())
 
     def lived(self) -> None:
         """Tell that the present has moved on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from app.simulator import complaints, employment, permits
@@ -84,31 +85,50 @@ class Slot:
     """One hour of one plan: how many cases are opened, and in which minute each is.
 
     The number grows with the intensity, and the cases of a lower one are among
-    those of a higher one, with the same ids and the same events.
+    those of a higher one, with the same ids and the same events. Most hours of a
+    small city open none, so what only cases need is made when the first asks.
     """
 
-    __slots__ = ("count", "hour", "label", "minutes", "name", "offset")
+    __slots__ = ("_chance", "_label", "_minutes", "count", "hour", "name", "offset")
 
     def __init__(self, source: Source, plan: Plan, hour: int) -> None:
         self.hour = hour
-        begins = moment(hour * HOUR)
-        self.offset = offset_of(source.zone, begins)
-        #: What the case ids of the hour have in common.
-        self.label = f"{plan.prefix}{source.seed}-{begins:%y%m%d%H}-{plan.code}"
+        self.offset = _offset(source.zone, hour)
         self.name = f"{source.key()}|{plan.code}|{hour}"
-        chance = digest(self.name)
-        self.count = int(_expected(source, plan, self) * (0.6 + chance[0] / 320) + chance[1] / 256)
-        # Cases are dealt to the minutes in a shuffled order, so that a single minute
-        # can be played without deriving the whole hour.
-        self.minutes = bytes(sorted(range(60), key=chance[2:62].__getitem__))
+        self._chance = digest(self.name)
+        self._label = f"{plan.prefix}{source.seed}-{{}}-{plan.code}"
+        self._minutes = b""
+        # The busyness of an hour varies by four tenths around what is expected of it.
+        busy, part = self._chance[0] / 320 + 0.6, self._chance[1] / 256
+        self.count = int(_expected(source, plan, self) * busy + part)
+
+    def minute(self, index: int) -> int:
+        """Return in which minute, 0 to 59, the case is opened."""
+        return self._order()[index % 60]
 
     def indexes(self, minute: int) -> range:
         """Return the numbers of the cases that are opened in this minute, 0 to 59."""
-        return range(self.minutes.index(minute), self.count, 60)
+        return range(self._order().index(minute), self.count, 60) if self.count else range(0)
 
     def case_id(self, index: int) -> str:
         """Return the id by which the app calls the case, unique within source and kind."""
-        return f"{self.label}{index}"
+        if "{}" in self._label:
+            self._label = self._label.format(f"{moment(self.hour * HOUR):%y%m%d%H}")
+        return f"{self._label}{index}"
+
+    def _order(self) -> bytes:
+        """Return the minutes in the shuffled order in which cases are dealt to them.
+
+        A single minute can so be played without deriving the whole hour.
+        """
+        if not self._minutes:
+            self._minutes = bytes(sorted(range(60), key=self._chance[2:62].__getitem__))
+        return self._minutes
+
+
+@lru_cache(maxsize=4096)
+def _offset(zone: str, hour: int) -> int:
+    return offset_of(zone, moment(hour * HOUR))
 
 
 def _expected(source: Source, plan: Plan, slot: Slot) -> float:
@@ -127,10 +147,10 @@ def _expected(source: Source, plan: Plan, slot: Slot) -> float:
 def steps_of(source: Source, plan: Plan, slot: Slot, index: int) -> list[Step]:
     """Return the whole life of one case; it follows from the arguments alone."""
     dice = Dice(f"{slot.name}|{index}")
-    minute = slot.minutes[index % 60]
+    minute = slot.minute(index)
     opened = slot.hour * HOUR + minute * 60_000 + int(dice.fraction() * 60_000)
     twin = None
-    if index and slot.minutes[(index - 1) % 60] < minute:
+    if index and slot.minute(index - 1) < minute:
         twin = slot.case_id(index - 1)
     life = Life(dice, Place(source.areas, slot.offset), opened, plan.bound, twin)
     plan.live(life)

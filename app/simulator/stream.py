@@ -93,7 +93,7 @@ class Stream:
         minutes = self._minute - slot.hour * 60
         if minutes >= 60:
             return iter(range(slot.count))
-        return (index for index in range(slot.count) if slot.minutes[index % 60] < minutes)
+        return (index for index in range(slot.count) if slot.minute(index) < minutes)
 
     def _recall(
         self, plan_number: int, slot: Slot, index: int, alive: int, tell: bool

@@ -36,7 +36,7 @@ def told(session: Session) -> list[dict[str, Any]]:
 
 
 #: So large that a delta is never larger than the state.
-LARGE = {"padding": "x" * 2_000}
+LARGE: dict[str, Any] = {"padding": "x" * 2_000}
 
 
 def test_the_first_message_of_a_channel_is_its_state() -> None:

@@ -88,10 +88,14 @@ describe("places", () => {
   });
 
   test("fall back to a grid when a kecamatan is new", () => {
-    const areas = { ...names, "36.71.14": "Baru" };
-    const { tiles, layout } = places("36.71", {}, areas);
-    expect(layout.hole).toBeUndefined();
-    expect(tiles).toHaveLength(4);
+    const { layout, tiles } = places("36.71", {}, { ...names, "36.71.14": "Baru" });
+    expect(tiles.map(({ column, row }) => [column, row])).toEqual([
+      [1, 1],
+      [2, 1],
+      [3, 1],
+      [4, 1],
+    ]);
+    expect(layout.hole?.row).toBe("2 / -1");
   });
 
   test("show a code whose name is not known", () => {

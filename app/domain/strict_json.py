@@ -115,11 +115,16 @@ def check_numbers(root: Any, *, field: str) -> None:
             raise InvalidData("an integer is too large to stay exact", field=field)
 
 
+# Made once: json.dumps with options makes an encoder for every call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_SORTED_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
 def dumps(value: Any) -> str:
-    """Write a value compactly, in its own order, as UTF-8 text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Write a value compactly, in its own order."""
+    return _ENCODER.encode(value)
 
 
 def dumps_sorted(value: Any) -> str:
     """Write a value in one deterministic form: members by name, no white space."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _SORTED_ENCODER.encode(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
@@ -46,17 +47,21 @@ class LiveFeed:
         self._wake.set()
 
     async def run(self) -> None:
-        """Bring channels forward on doorbells, and each second without any."""
+        """Bring channels forward on doorbells, and look at all of them each second.
+
+        The look is due by the clock and not by silence: while one region rings
+        without pause, the pictures of quiet ones must not seem to age.
+        """
+        loop = asyncio.get_running_loop()
+        look_at = loop.time()
         while True:
-            try:
-                async with asyncio.timeout(POLL_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at):
                     await self._wake.wait()
-            except TimeoutError:
-                await self._guarded(self._poll)
-                continue
             self._wake.clear()
             rung, self._rung = self._rung, set()
-            if "*" in rung:
+            if "*" in rung or loop.time() >= look_at:
+                look_at = loop.time() + POLL_S
                 await self._guarded(self._poll)
             else:
                 await self._guarded(partial(self._advance, rung))

@@ -26,7 +26,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 GOALS = ("run", "check", "setup")
 
 
-class CannotGoOn(Exception):  # noqa: N818 - the sentence it carries names the way out
+class CannotGoOn(Exception):
     """Something is missing that only the person at the keyboard can decide about."""
 
 

@@ -56,7 +56,9 @@ asyncio.run(main())
 @pytest.fixture(scope="session")
 def reachable() -> Iterator[Path]:
     folder = quick_folder()
-    yield folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(places, "SYSTEM_FOLDER", folder / "system")
+        yield folder
     shutil.rmtree(folder)
 
 
@@ -70,10 +72,9 @@ async def made(reachable: Path) -> Path:
 
 
 @pytest.fixture
-def folder(reachable: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(reachable: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=reachable))
     folder.chmod(0o711)
-    monkeypatch.setattr(places, "SYSTEM_FOLDER", folder / "system")
     yield folder
     shutil.rmtree(folder)
 
@@ -368,7 +369,7 @@ if os.geteuid() == 0:
             assert await remembers(postgres) == [1, 2]
         home = places.find(data_dir)
         assert home
-        assert home.folder.parent == folder / "system"
+        assert home.folder.parent == places.SYSTEM_FOLDER
         assert home.cluster.stat().st_uid != 0
         assert private.stat().st_mode & 0o777 == 0o700
         embedded.erase(data_dir)
@@ -407,11 +408,11 @@ if os.geteuid() == 0:
         async with await start(folder / "data", binaries=hidden) as postgres:
             assert await remembers(postgres) == [1]
             runs = psutil.Process(postgres.pid).exe()
-        assert Path(runs).is_relative_to(folder / "system" / "binaries")
-        copies = list((folder / "system" / "binaries").iterdir())
+        assert Path(runs).is_relative_to(places.SYSTEM_FOLDER / "binaries")
+        copies = list((places.SYSTEM_FOLDER / "binaries").iterdir())
         async with await start(folder / "data", binaries=hidden):
             pass
-        assert list((folder / "system" / "binaries").iterdir()) == copies
+        assert list((places.SYSTEM_FOLDER / "binaries").iterdir()) == copies
 
     async def test_root_runs_a_users_database_as_that_user(data_dir: Path) -> None:
         nobody = 65534

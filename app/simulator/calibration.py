@@ -9,8 +9,8 @@ from app.simulator.hours import DAY
 from app.simulator.source import EVENTS_PER_CASE, PLANS, Source
 from app.simulator.stream import Stream
 
-#: Events of the trial run: its error is a hundredth or two.
-_TRIAL = 5_000
+#: Events of the trial run: its error is about two hundredths.
+_TRIAL = 3_000
 #: A trial of a shorter window would need more cases than the run itself.
 _SHORTEST = 60.0
 #: Deriving so many cases takes some ten seconds, once, before the first event.

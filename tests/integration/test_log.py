@@ -74,8 +74,9 @@ async def followed(
             elif finished:
                 return seen
 
-    seen, *_ = await asyncio.gather(follow(), *(write(n) for n in range(WRITERS)))
-    return seen
+    following = asyncio.create_task(follow())
+    await asyncio.gather(*(write(n) for n in range(WRITERS)))
+    return await following
 
 
 async def test_a_cursor_over_seq_misses_nothing(engine: Engine) -> None:

@@ -67,9 +67,8 @@ async def _recomputed_apps(city: City, seq: int) -> dict[str, Any]:
             families,
         )
         parts.cells.since = city.clock().replace(year=2000)
-        async for so_far, _ in recompute(connection, "36.71", seq, families):
-            total = so_far
-        parts.cells.apply(total.cells)
+        runs = [so_far async for so_far, _ in recompute(connection, "36.71", seq, families)]
+        parts.cells.apply(runs[-1].cells)
     apps: dict[str, Any] = build(parts, city.clock())["apps"]
     return apps
 

@@ -11,7 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_PROJECT = Path(__file__).resolve().parents[2]
+_APP = Path(__file__).resolve().parents[1]
+#: In a checkout the migrations stand beside the package, in a wheel within it.
+_PROJECT = _APP / "_schema" if (_APP / "_schema").is_dir() else _APP.parent
 
 #: Only one process migrates at a time; the number is arbitrary and ours.
 _MIGRATION_LOCK = 7_166_701

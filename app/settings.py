@@ -51,5 +51,12 @@ class Settings(BaseSettings):
         for name in FROM_FILES:
             path = os.environ.get(f"KENTONGAN_{name.upper()}_FILE")
             if path and not values.get(name):
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
+                values[name] = _secret_in(path, f"KENTONGAN_{name.upper()}_FILE")
         return values
+
+
+def _secret_in(path: str, variable: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{variable} names a file that cannot be read") from error

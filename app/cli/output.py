@@ -11,8 +11,10 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 
+from app.cli.supervise import ChildFailed
 from app.domain.errors import DomainError
 from app.embedded import EmbeddedPostgresError
 
@@ -24,19 +26,48 @@ class CommandError(Exception):
     """A command cannot do what was asked; its message says why and what helps."""
 
 
+#: What is told in a sentence; a traceback would only hide it.
+EXPECTED = (
+    CommandError,
+    ChildFailed,
+    DomainError,
+    EmbeddedPostgresError,
+    ValidationError,
+    SettingsError,
+)
+
+
 @contextlib.contextmanager
 def fail_clearly() -> Iterator[None]:
-    """End with one sentence and exit code 1 where a failure is expected."""
+    """End with one sentence and exit code 1, or 2 for a setting, where a failure is expected."""
     try:
         yield
-    except (CommandError, DomainError, EmbeddedPostgresError) as error:
-        console.print(f"kentongan: {error}", style="red", markup=False)
-        sys.exit(1)
-    except ValidationError as error:
-        for item in error.errors(include_input=False, include_url=False, include_context=False):
-            name = "KENTONGAN_" + ".".join(str(part) for part in item["loc"]).upper()
-            console.print(f"kentongan: {name}: {item['msg']}", style="red", markup=False)
-        sys.exit(2)
+    except Exception as error:
+        # What fails beside running tasks comes in a group, and is as expected there.
+        failures = list(_leaves(error))
+        if not all(isinstance(failure, EXPECTED) for failure in failures):
+            raise
+        for sentence in (line for failure in failures for line in _sentences(failure)):
+            console.print(f"kentongan: {sentence}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2 if isinstance(failures[0], ValidationError | SettingsError) else 1)
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _sentences(failure: Exception) -> Iterator[str]:
+    if not isinstance(failure, ValidationError):
+        yield str(failure)
+        return
+    for item in failure.errors(include_input=False, include_url=False, include_context=False):
+        place = ".".join(str(part) for part in item["loc"]).upper()
+        said = item["msg"].removeprefix("Value error, ")
+        yield f"KENTONGAN_{place}: {said}" if place else said
 
 
 def print_json(document: Any) -> None:

@@ -8,6 +8,7 @@ import os
 from dataclasses import asdict
 from typing import Annotated
 
+import httpx
 import typer
 
 from app.cli.database import DataDir, Json, prepared_engine, settings_for
@@ -34,7 +35,9 @@ def simulate(
         float, typer.Option(min=0.001, help="Simulated seconds a second; 1440: a day a minute.")
     ] = 1.0,
     duration: Annotated[float, typer.Option(min=0, help="Seconds; 0: until stopped.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=10**12 - 1, help="The same seed gives the same events.")
+    ] = 1,
     region: Annotated[list[str] | None, typer.Option(help="Region; may be repeated.")] = None,
     app: Annotated[list[str] | None, typer.Option(help="App; may be repeated.")] = None,
     history: Annotated[float, typer.Option(min=0, help="Hours of the past to post first.")] = 0.0,
@@ -59,7 +62,14 @@ def simulate(
 
     async def main() -> Summary:
         keys = _given_keys(key) or await _new_keys(settings, data_dir is not None, region, app)
-        return await run(options, keys, progress=console.is_terminal)
+        try:
+            return await run(options, keys, progress=console.is_terminal)
+        except ValueError as error:
+            raise CommandError(f"{error}; look at --region, --app and --key") from error
+        except httpx.HTTPStatusError as error:
+            raise CommandError(
+                f"the server answers {error.response.status_code} to {error.request.url}"
+            ) from error
 
     summary = asyncio.run(main())
     if json:

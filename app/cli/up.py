@@ -70,11 +70,14 @@ def _check_port(settings: Settings) -> None:
 
 
 async def _up(settings: Settings, *, demo: bool) -> None:
-    with stop_on_signals() as stop, contextlib.suppress(StopRequested):
-        async with _database(settings, stop) as url:
-            keys = await unless_stopped(stop, _prepare(settings, url, demo=demo))
-            children = _children(settings, url, keys if demo else None)
-            await supervise(children, stop=stop, tell=_tell)
+    try:
+        with stop_on_signals() as stop:
+            async with _database(settings, stop) as url:
+                keys = await unless_stopped(stop, _prepare(settings, url, demo=demo))
+                children = _children(settings, url, keys if demo else None)
+                await supervise(children, stop=stop, tell=_tell)
+    except* StopRequested:  # in a group, when the database was being watched already
+        pass
     say("Stopped.")
 
 

@@ -83,7 +83,6 @@ def create_app(settings: Settings, url: str, clock: Clock = now) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=events.MAX_BODY,
     )
     for module in (events, cases, regions, sources, live, operations, pages):
         app.include_router(module.router)

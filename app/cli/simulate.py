@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json as jsonlib
 import os
-from dataclasses import asdict
 from typing import Annotated
 
 import httpx
@@ -15,7 +14,7 @@ from app.cli.database import DataDir, Json, prepared_engine, settings_for
 from app.cli.output import CommandError, console, print_json, say
 from app.domain.regions import SourceName, parse_source
 from app.main import now
-from app.services.access import EVENTS_WRITE, create_key
+from app.services.access import EVENTS_WRITE, STATE_READ, create_key
 from app.services.register import APPS, TENANTS
 from app.settings import Settings
 from app.simulator import Options, Summary
@@ -41,6 +40,7 @@ def simulate(
     region: Annotated[list[str] | None, typer.Option(help="Region; may be repeated.")] = None,
     app: Annotated[list[str] | None, typer.Option(help="App; may be repeated.")] = None,
     history: Annotated[float, typer.Option(min=0, help="Hours of the past to post first.")] = 0.0,
+    storm: Annotated[bool, typer.Option("--storm", help="A night of flooded streets.")] = False,
     key: Annotated[
         list[str] | None, typer.Option(help="SOURCE=KEY; default: keys are made for all sources.")
     ] = None,
@@ -58,6 +58,7 @@ def simulate(
         regions=region,
         apps=app,
         history=history,
+        storm=storm,
     )
 
     async def main() -> Summary:
@@ -73,13 +74,13 @@ def simulate(
 
     summary = asyncio.run(main())
     if json:
-        print_json(asdict(summary))
+        print_json(summary.as_dict())
     else:
         say(
             f"{summary.accepted} events accepted, {summary.duplicates} duplicates,"
             f" {summary.conflicts} conflicts, {summary.rejected} rejected"
         )
-        print_json(asdict(summary))
+        print_json(summary.as_dict())
     raise typer.Exit(1 if summary.rejected or summary.conflicts else 0)
 
 
@@ -98,7 +99,7 @@ async def _new_keys(
     settings: Settings, named: bool, regions: list[str] | None, apps: list[str] | None
 ) -> dict[str, str]:
     """Make keys in the database of the running instance."""
-    scopes = frozenset({EVENTS_WRITE})
+    scopes = frozenset({EVENTS_WRITE, STATE_READ})
     folder = settings.data_dir if named else None
     async with prepared_engine(folder, settings) as engine:
         return {

@@ -29,14 +29,18 @@ from app.cli.supervise import Child, StopRequested, stop_on_signals, supervise, 
 from app.database import make_engine
 from app.main import now
 from app.services import installation
-from app.services.access import EVENTS_WRITE, create_key
+from app.services.access import EVENTS_WRITE, STATE_READ, create_key
 from app.settings import Settings
 
 #: Seconds between two looks at whether the api serves.
 GLANCE_S = 0.1
-#: Hours of history that a demo city begins with, so that its wall has a yesterday.
-DEMO_HISTORY_HOURS = 36
-DEMO_RATE = 2.0
+#: Hours of history that a demo city begins with: its wall's last 24 h are full.
+DEMO_HISTORY_HOURS = 25
+#: Events a second over the week. Far more than real cities have, so that a wall
+#: is seen to live; the history at this rate, 84,000 events, takes 15 s to post.
+DEMO_RATE = 0.6
+#: Reading the state tells the simulator for how long the demo was off.
+DEMO_SCOPES = frozenset({EVENTS_WRITE, STATE_READ})
 
 
 def up(
@@ -109,8 +113,7 @@ async def _prepare(settings: Settings, url: str, *, demo: bool) -> dict[str, str
         kept = settings.data_dir / "demo-keys.json"
         keys: dict[str, str] = json.loads(kept.read_text()) if kept.is_file() else {}
         if settings.database_url is not None or keys.keys() != {name.urn for name in names}:
-            scopes = frozenset({EVENTS_WRITE})
-            keys = {name.urn: await create_key(engine, now, name, scopes) for name in names}
+            keys = {name.urn: await create_key(engine, now, name, DEMO_SCOPES) for name in names}
             if settings.database_url is None:
                 _write_private(kept, json.dumps(keys))
         return keys

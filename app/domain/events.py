@@ -23,7 +23,7 @@ from app.domain.errors import (
     TimeOutOfRange,
 )
 from app.domain.families import is_known_type, meaning_of
-from app.domain.privacy import mask_data
+from app.domain.privacy import mask_attributes, mask_data
 from app.domain.regions import parse_region_code, tenant_of
 from app.domain.strict_json import check_numbers, dumps, dumps_sorted
 from app.domain.times import parse_instant
@@ -42,7 +42,12 @@ TRANSPORT_ATTRIBUTES = frozenset({"traceparent", "tracestate", "recordedtime"})
 #: Members that the event feed adds beside the event's own.
 FEED_MEMBERS = frozenset({"region", "seq"})
 CLASSIFICATIONS = frozenset({"public", "internal"})
+#: In the quarantine, instead of data that is not kept. No attribute can have this name.
+DATA_OMITTED = "data_omitted"
 
+#: What data is in where nothing else is said (CloudEvents JSON Format, section 3.1), so
+#: that saying it or not is no difference of content.
+_PLAIN_JSON = re.compile(r"application/json(;charset=\"?utf-8\"?)?", re.ASCII)
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}", re.ASCII)
 #: Summed services of the state document; a service of that name would hide there.
@@ -204,7 +209,9 @@ def content_digest(candidate: Candidate, key: bytes) -> bytes:
     content = {
         name: _text_form(value)
         for name, value in candidate.attributes.items()
-        if value is not None and name not in TRANSPORT_ATTRIBUTES
+        if value is not None
+        and name not in TRANSPORT_ATTRIBUTES
+        and not (name == "datacontenttype" and _is_plain_json(value))
     }
     form: list[Any] = [content]
     if candidate.data is not MISSING:
@@ -220,6 +227,12 @@ def _text_form(value: Any) -> str:
     return value if isinstance(value, str) else dumps_sorted(value)
 
 
+def _is_plain_json(media_type: Any) -> bool:
+    return isinstance(media_type, str) and bool(
+        _PLAIN_JSON.fullmatch(media_type.lower().replace(" ", ""))
+    )
+
+
 def _check_attributes(attributes: Mapping[str, Any]) -> None:
     if attributes.get("specversion") != "1.0":
         raise InvalidAttribute("specversion must be 1.0", field="specversion")
@@ -229,6 +242,8 @@ def _check_attributes(attributes: Mapping[str, Any]) -> None:
             raise InvalidAttribute("attribute names are lower-case letters and digits")
         if name in FEED_MEMBERS:
             raise InvalidAttribute(f"{name} is a name that the event feed uses", field=name)
+        if name == "data":  # as a ce- header could call itself
+            raise InvalidAttribute("data is no attribute", field=name)
         if isinstance(value, float | dict | list):
             raise InvalidAttribute("attributes are text, integers or booleans")
         if isinstance(value, int) and not -(2**31) <= value < 2**31:
@@ -248,11 +263,15 @@ def _check_well_known(attributes: Mapping[str, Any]) -> None:
     recorded = attributes.get("recordedtime")
     if recorded is not None:
         _instant(recorded, InvalidAttribute, "recordedtime")
-    classification = attributes.get("dataclassification")
-    if classification is not None and classification not in CLASSIFICATIONS:
+    if is_restricted(attributes):
         raise ClassificationRefused(
             "only public and internal data may be sent here", field="dataclassification"
         )
+
+
+def is_restricted(attributes: Mapping[str, Any]) -> bool:
+    """Say whether an event is classified as what may not be here, or as something unknown."""
+    return attributes.get("dataclassification") not in (None, *CLASSIFICATIONS)
 
 
 def _test_flag(value: Any) -> bool:
@@ -356,7 +375,7 @@ def _check_area(value: Any, region: str, areas: Container[str]) -> None:
 
 def _envelope(candidate: Candidate, attributes: Mapping[str, Any], *, known: bool) -> str:
     """Write the masked event as JSON, its members in the order they were sent."""
-    text = dumps(attributes)
+    text = dumps(mask_attributes(attributes))
     if candidate.data is MISSING:
         return text
     data = dumps(candidate.data)

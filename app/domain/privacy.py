@@ -14,8 +14,17 @@ from typing import Any
 from lokal import PiiType, detect_pii
 
 #: Fields of ``data`` that name things; masking one would change what is counted.
-IDENTIFIER_FIELDS = frozenset(
-    {"service", "area", "agency", "channel", "due_at", "duplicate_of", "location"}
+IDENTIFIER_FIELDS = frozenset({"service", "area", "agency", "channel", "due_at", "duplicate_of"})
+#: Characters of the longest name; what is longer is no name but free text in its place.
+LONGEST_NAME = 256
+
+#: Attributes whose meaning is known, and is not free text.
+IDENTIFIER_ATTRIBUTES = frozenset(
+    {
+        *("specversion", "id", "source", "type", "subject", "time"),
+        *("datacontenttype", "dataschema", "dataclassification", "test"),
+        *("sequence", "correlationid", "recordedtime", "traceparent", "tracestate"),
+    }
 )
 
 #: What free text may not keep. Other kinds of finding (plates, names) are left:
@@ -47,6 +56,18 @@ def mask_text(text: str) -> str:
     return "".join(pieces)
 
 
+def mask_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event's attributes, masked where nobody has told us their meaning.
+
+    >>> mask_attributes({"id": "081234567890", "phone": "081234567890"})
+    {'id': '081234567890', 'phone': '[PHONE]'}
+    """
+    return {
+        name: value if name in IDENTIFIER_ATTRIBUTES else _mask(value)
+        for name, value in attributes.items()
+    }
+
+
 def mask_data(data: Any, *, known: bool) -> Any:
     """Return an event's data with its free text masked.
 
@@ -56,9 +77,14 @@ def mask_data(data: Any, *, known: bool) -> Any:
     """
     if known and isinstance(data, Mapping):
         return {
-            key: value if key in IDENTIFIER_FIELDS else _mask(value) for key, value in data.items()
+            key: value if key in IDENTIFIER_FIELDS and _is_name(value) else _mask(value)
+            for key, value in data.items()
         }
     return _mask(data)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_NAME
 
 
 def _mask(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from email.message import Message
 from typing import Any
@@ -27,6 +28,8 @@ from app.domain.strict_json import MAX_DEPTH, check_depth, check_text, loads
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 MAX_BATCH = 1_000
+
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 Header = tuple[bytes, bytes]
 
@@ -121,7 +124,12 @@ def _binary(
 
 
 def _percent_decoded(value: bytes) -> str:
-    """Decode a header's value (HTTP Protocol Binding, section 3.1.3.2)."""
+    """Decode a header's value (HTTP Protocol Binding, section 3.1.3.2).
+
+    Senders of older versions put values in double quotes, which come off first.
+    """
+    if len(value) >= 2 and value[:1] == value[-1:] == b'"':
+        value = _QUOTED_PAIR.sub(rb"\1", value[1:-1])
     text = unquote_to_bytes(value).decode("utf-8")
     check_text(text)
     return text

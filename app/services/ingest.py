@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import contextlib
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from app.domain.errors import (
     SourceNotAllowed,
 )
 from app.domain.events import (
+    DATA_OMITTED,
     MISSING,
     Candidate,
     Source,
@@ -28,9 +29,11 @@ from app.domain.events import (
     accept,
     content_digest,
     identifier,
+    is_restricted,
     shown_identifier,
 )
-from app.domain.privacy import mask_data
+from app.domain.families import is_known_type
+from app.domain.privacy import mask_attributes, mask_data
 from app.domain.strict_json import dumps
 from app.domain.times import Clock
 from app.repositories import quarantine, register
@@ -45,9 +48,9 @@ ACCEPTED, DUPLICATE, CONFLICT, REJECTED = "accepted", "duplicate", "conflict", "
 
 #: The register is read again after so long; a new source is also looked up at once.
 REGISTER_CACHE_S = 5.0
-#: A refused event that is longer is kept by its identifiers alone.
+#: Of a refused event that is longer, only the identifiers are kept.
 QUARANTINE_BYTES = 256 * 1024
-_IDENTIFIERS = ("specversion", "id", "source", "type", "subject", "time")
+_IDENTIFIERS = ("id", "source", "type", "subject", "time", "dataclassification")
 #: Refused events kept of one source.
 QUARANTINE_KEPT = 10_000
 
@@ -234,28 +237,31 @@ def _quarantined(
         detail=str(problem),
         field=problem.field,
         digest=content_digest(candidate, digest_key),
-        event=_masked_text(candidate),
+        event=_masked_text(source, candidate),
     )
 
 
-def _masked_text(candidate: Candidate) -> str:
-    """Write a refused event for keeping: masked, and without data that is too long."""
-    event: dict[str, Any] = {
-        name: value if name in _IDENTIFIERS else mask_data(value, known=False)
-        for name, value in candidate.attributes.items()
-    }
+def _masked_text(source: Source, candidate: Candidate) -> str:
+    """Write a refused event for keeping, masked.
+
+    What is classified as not to be here, too long, or no number that JSON
+    could hold is left out, and ``DATA_OMITTED`` says so: without it, a replay
+    would let another event in under this one's name.
+    """
+    event: dict[str, Any] = mask_attributes(candidate.attributes)
     if candidate.data is not MISSING:
-        event[candidate.data_member] = mask_data(candidate.data, known=True)
-    text = dumps(_finite(event))
-    if len(text) > QUARANTINE_BYTES:
-        text = dumps({name: shown_identifier(event, name) for name in _IDENTIFIERS})
-    return text
+        event[candidate.data_member] = _masked_data(source, candidate)
+    if not is_restricted(candidate.attributes):
+        with contextlib.suppress(ValueError):  # an infinity, such as 1e400 is read as
+            text = dumps(event)
+            if len(text) <= QUARANTINE_BYTES:
+                return text
+    shown = {name: shown_identifier(event, name) for name in _IDENTIFIERS}
+    return dumps({name: value for name, value in shown.items() if value} | {DATA_OMITTED: True})
 
 
-def _finite(value: Any) -> Any:
-    """Return a value without the infinities that a reader of JSON could not take."""
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _masked_data(source: Source, candidate: Candidate) -> Any:
+    if candidate.data_member != "data":
+        return candidate.data
+    event_type = shown_identifier(candidate.attributes, "type") or ""
+    return mask_data(candidate.data, known=is_known_type(event_type, source.family))

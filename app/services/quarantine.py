@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.database import Engine, transaction
-from app.domain.errors import UnknownQuarantineEntry
-from app.domain.events import MISSING, Candidate
+from app.domain.errors import DomainError, InvalidData, UnknownQuarantineEntry
+from app.domain.events import DATA_OMITTED, MISSING, Candidate
 from app.domain.regions import parse_source
 from app.domain.times import Clock
 from app.repositories import quarantine
@@ -46,16 +47,18 @@ async def replay(engine: Engine, ingest: Ingest, clock: Clock, entry: Entry) -> 
     duplicate and no conflict. A replay that is accepted is written down;
     replaying twice is a duplicate and changes nothing.
     """
-    receipts = await ingest.submit({entry.source}, [candidate_of(entry)], digest=entry.digest)
-    if receipts[0].outcome in (ACCEPTED, DUPLICATE):
+    (receipt,) = await ingest.submit({entry.source}, [candidate_of(entry)], digest=entry.digest)
+    if receipt.outcome in (ACCEPTED, DUPLICATE):
         async with transaction(engine) as connection:
             await quarantine.mark_replayed(connection, entry.region, entry.id, clock())
-    return receipts[0]
+    return replace(receipt, source=entry.source)
 
 
-def candidate_of(entry: Entry) -> Candidate:
-    """Return the kept event as a request would carry it."""
+def candidate_of(entry: Entry) -> Candidate | DomainError:
+    """Return the kept event as a request would carry it, or why it cannot be sent again."""
     attributes = json.loads(entry.event)
+    if DATA_OMITTED in attributes:
+        return InvalidData("its data was not kept: its app has to send it again", field="data")
     for member in ("data", "data_base64"):
         if member in attributes:
             data = attributes.pop(member)

@@ -76,9 +76,14 @@ export class Feed<State> {
     };
   }
 
-  /** Does not wait out a pause: a person asks, or the machine has a network again. */
+  /** Does not wait out a pause: the machine has a network again. */
   retry(): void {
-    if (this.#link.peek().phase !== "open") this.#connection.connect();
+    if (this.#link.peek().phase === "waiting") this.#connection.connect();
+  }
+
+  /** Begins anew with what the screen now has to show for itself. */
+  reconnect(): void {
+    this.#connection.connect();
   }
 
   /** To be called when the picture of `rev` has been painted. */

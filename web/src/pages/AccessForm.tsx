@@ -1,15 +1,15 @@
 import { useRef } from "preact/hooks";
-import type { Refusal } from "../live/connection.ts";
 import { useSpeech } from "../parts/page.ts";
 import { Plain } from "./Plain.tsx";
 
 interface Props {
-  refusal: Refusal;
+  /** Why a key is asked for. */
+  title: string;
   submit(key: string): void;
 }
 
 /** Asks once for the key of a screen that is not a demo's. */
-export function AccessForm({ refusal, submit }: Props) {
+export function AccessForm({ title, submit }: Props) {
   const { words } = useSpeech();
   const input = useRef<HTMLInputElement>(null);
   const send = (event: Event) => {
@@ -18,7 +18,7 @@ export function AccessForm({ refusal, submit }: Props) {
     if (key !== "") submit(key);
   };
   return (
-    <Plain title={words.refused[refusal]} testId="access">
+    <Plain title={title} testId="access">
       <p>{words.keyNote}</p>
       <form onSubmit={send}>
         <label for="access-key">{words.keyLabel}</label>

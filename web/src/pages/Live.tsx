@@ -50,13 +50,16 @@ function Choice<State>({
   const shown = useComputed(() => feed.picture.value !== undefined).value;
   const state = useComputed(() => feed.picture.value?.state as State);
   const { refusal } = feed.link.value;
+  const submit = (key: string) => connectWith(feed, key);
   if (refusal === "key_missing" || refusal === "key_refused" || refusal === "revoked") {
-    return <AccessForm refusal={refusal} submit={(key) => connectWith(feed, key)} />;
+    return <AccessForm title={words.refused[refusal]} submit={submit} />;
   }
   if (shown) return wall(state);
   const problem = feed.problem.value;
   const code = unknown?.value;
   if (code !== undefined) return <UnknownRegion code={code} />;
+  // The key is good, but not for this channel: another one may be.
+  if (problem?.status === 403) return <AccessForm title={words.declined} submit={submit} />;
   if (problem !== undefined) {
     return (
       <Plain title={words.declined} testId="declined">
@@ -70,7 +73,7 @@ function Choice<State>({
 function connectWith<State>(feed: Feed<State>, key: string): void {
   forgetAccessKey();
   keepAccessKey(key);
-  feed.retry();
+  feed.reconnect();
 }
 
 /** Keeps the connection, and what lies outside the page's own elements, in step. */

@@ -29,7 +29,7 @@ function Line({ line }: { line: FeedLine }) {
       </span>
       <span class="feed-what">
         <Changing value={line.title} isNew>
-          {line.title}
+          <span class="feed-title">{line.title}</span>
         </Changing>
         <small>{[line.place, line.app].filter(Boolean).join(" · ")}</small>
       </span>

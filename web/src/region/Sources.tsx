@@ -41,5 +41,5 @@ function statusText({ status, lastEventAt }: SourceLine, day: string, speech: Sp
   if (status === "never" || lastEventAt === undefined) return words.source[status];
   const today = speech.day(lastEventAt) === day;
   const when = `${today ? "" : `${speech.shortDate(lastEventAt)} `}${speech.time(lastEventAt)}`;
-  return `${words.source[status]} · ${words.lastHeard(when)}`;
+  return `${words.source[status]} · ${when}`;
 }

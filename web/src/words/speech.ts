@@ -15,6 +15,9 @@ const ZONE_NAMES: Readonly<Record<string, string>> = {
 /** Stands for an instant that cannot be read; a formatter would throw, and the wall go dark. */
 const UNKNOWN = "--";
 
+/** Hours of a chart and lines of a feed many times over. */
+const REMEMBERED = 500;
+
 type Clock = Record<"year" | "month" | "day" | "hour" | "minute" | "second", string>;
 const NO_CLOCK: Clock = {
   year: UNKNOWN,
@@ -35,6 +38,8 @@ export class Speech {
   readonly zoneName: string;
   readonly #number: Intl.NumberFormat;
   readonly #parts: Intl.DateTimeFormat;
+  /** A chart asks for the same 24 hours at every frame, and to format one takes ten microseconds. */
+  readonly #told = new Map<number, Clock>();
   readonly #names: Intl.DateTimeFormat;
   readonly #shortMonth: Intl.DateTimeFormat;
 
@@ -119,7 +124,12 @@ export class Speech {
 
   #read(instant: number): Clock {
     if (!Number.isFinite(instant)) return NO_CLOCK;
-    return partsOf(this.#parts, instant) as Clock;
+    const known = this.#told.get(instant);
+    if (known !== undefined) return known;
+    if (this.#told.size >= REMEMBERED) this.#told.clear();
+    const clock = partsOf(this.#parts, instant) as Clock;
+    this.#told.set(instant, clock);
+    return clock;
   }
 }
 

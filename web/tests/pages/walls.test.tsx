@@ -68,6 +68,15 @@ const hello = (at = START) =>
   ({ op: "hello", server_time: iso(at), heartbeat_s: 15, resume_window_s: 3600 }) as const;
 const nextFrame = () => act(() => new Promise<void>((done) => requestAnimationFrame(() => done())));
 
+async function enter(key: string): Promise<void> {
+  await act(async () => {
+    const input = part("access-key") as HTMLInputElement;
+    input.value = key;
+    input.form?.dispatchEvent(new Event("submit", { cancelable: true, bubbles: true }));
+    await settle();
+  });
+}
+
 async function shown(state: RegionState = aRegionState(), search = ""): Promise<void> {
   await open("/wall/36.71", search);
   await act(() => world.accept().then(() => undefined));
@@ -235,18 +244,26 @@ describe("before the first picture", () => {
     expect(text("unknown-region")).toContain("99.99");
   });
 
-  test("a channel that the server declines is said to be declined", async () => {
+  async function decline(status: number): Promise<void> {
     await open("/wall/36.71");
     await act(() => world.accept().then(() => undefined));
-    const problem = {
-      type: "x",
-      title: "Not your region",
-      status: 403,
-      detail: "",
-      retryable: false,
-    };
+    const problem = { type: "x", title: "Not this one", status, detail: "", retryable: false };
     await hear(hello(), { op: "problem", problem });
-    expect(text("declined")).toContain("Not your region");
+  }
+
+  test("a channel that the server declines is said to be declined", async () => {
+    await decline(422);
+    expect(text("declined")).toContain("Not this one");
+  });
+
+  test("a channel that the key is not for leads to another key", async () => {
+    await decline(403);
+    expect(text("access")).toContain("Server tidak memberikan gambar ini");
+    await enter("lain");
+    await act(() => world.accept().then(() => undefined));
+    await hear(hello(), aSnapshot({ state: aRegionState() }));
+    expect(world.sockets).toHaveLength(2);
+    expect(part("region-wall")).not.toBeNull();
   });
 
   test("an address that is none has a page that says so", async () => {
@@ -256,15 +273,6 @@ describe("before the first picture", () => {
 });
 
 describe("a screen that is not a demo's", () => {
-  async function enter(key: string): Promise<void> {
-    await act(async () => {
-      const input = part("access-key") as HTMLInputElement;
-      input.value = key;
-      input.form?.dispatchEvent(new Event("submit", { cancelable: true, bubbles: true }));
-      await settle();
-    });
-  }
-
   test("asks once for its key and keeps it", async () => {
     world.tickets = [{ refusal: "key_missing", code: 401 }];
     await open("/wall/36.71");

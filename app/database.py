@@ -28,6 +28,9 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5.0
 #: A statement of the hot paths takes milliseconds; only a dead server takes this.
 COMMAND_TIMEOUT_S = 15.0
+#: A lookup that a client waits for is given up after this. With the 2 s that it may
+#: take to give the connection up as well, the answer is there within 10.
+LOOKUP_WITHIN_S = 6.0
 
 
 def make_engine(
@@ -118,6 +121,17 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             whose outcome is then unknown.
     """
     async with translating(), engine.begin() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def lookup(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One short transaction that a client waits for, given up soon where the server stopped.
+
+    Raises:
+        DatabaseAway: as with ``transaction``, or no answer came in time.
+    """
+    async with translating(), asyncio.timeout(LOOKUP_WITHIN_S), engine.begin() as connection:
         yield connection
 
 

@@ -23,7 +23,12 @@ from app.domain.errors import (
     TimeOutOfRange,
 )
 from app.domain.families import is_known_type, meaning_of
-from app.domain.privacy import mask_attributes, mask_data
+from app.domain.privacy import (
+    IDENTIFIER_ATTRIBUTES,
+    mask_attributes,
+    mask_data,
+    may_hold_personal_data,
+)
 from app.domain.regions import parse_region_code, tenant_of
 from app.domain.strict_json import check_numbers, dumps, dumps_sorted
 from app.domain.times import parse_instant
@@ -39,8 +44,8 @@ FURTHEST_AHEAD = timedelta(hours=24)
 
 #: Attributes that tell of the way and not of the content: a retry changes them.
 TRANSPORT_ATTRIBUTES = frozenset({"traceparent", "tracestate", "recordedtime"})
-#: Members that the event feed adds beside the event's own.
-FEED_MEMBERS = frozenset({"region", "seq"})
+#: Members of an event in the feed beside its attributes; a ``ce-`` header could call itself so.
+FEED_MEMBERS = frozenset({"region", "seq", "data"})
 CLASSIFICATIONS = frozenset({"public", "internal"})
 #: In the quarantine, instead of data that is not kept. No attribute can have this name.
 DATA_OMITTED = "data_omitted"
@@ -49,9 +54,24 @@ DATA_OMITTED = "data_omitted"
 #: that saying it or not is no difference of content.
 _PLAIN_JSON = re.compile(r"application/json(;charset=\"?utf-8\"?)?", re.ASCII)
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
+#: Names that need no look; every event has most of them.
+_WELL_KNOWN = frozenset(
+    {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "sequence"}
+)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}", re.ASCII)
 #: Summed services of the state document; a service of that name would hide there.
 REST = "_rest"
+
+
+#: Text fields of ``data`` and their least and most characters.
+_TEXTS = (
+    ("service", 1, MAX_NAME),
+    ("agency", 1, MAX_NAME),
+    ("channel", 1, MAX_NAME),
+    ("reason", 1, MAX_NAME),
+    ("summary", 0, MAX_SUMMARY),
+    ("duplicate_of", 1, MAX_IDENTIFIER),
+)
 
 
 class Missing:
@@ -207,7 +227,7 @@ def content_digest(candidate: Candidate, key: bytes) -> bytes:
     because the plain digest of a NIK can be guessed by trying them all.
     """
     content = {
-        name: _text_form(value)
+        name: value if type(value) is str else _text_form(value)
         for name, value in candidate.attributes.items()
         if value is not None
         and name not in TRANSPORT_ATTRIBUTES
@@ -237,20 +257,28 @@ def _check_attributes(attributes: Mapping[str, Any]) -> None:
     if attributes.get("specversion") != "1.0":
         raise InvalidAttribute("specversion must be 1.0", field="specversion")
     for name, value in attributes.items():
-        if not _ATTRIBUTE_NAME.fullmatch(name):
-            # The name itself is the sender's text, so it is not repeated.
-            raise InvalidAttribute("attribute names are lower-case letters and digits")
-        if name in FEED_MEMBERS:
-            raise InvalidAttribute(f"{name} is a name that the event feed uses", field=name)
-        if name == "data":  # as a ce- header could call itself
-            raise InvalidAttribute("data is no attribute", field=name)
-        if isinstance(value, float | dict | list):
-            raise InvalidAttribute("attributes are text, integers or booleans")
-        if isinstance(value, int) and not -(2**31) <= value < 2**31:
-            raise InvalidAttribute("integer attributes have 32 bits")
-        if isinstance(value, str) and len(value) > MAX_SUMMARY:
+        if name not in _WELL_KNOWN:
+            _check_name(name)
+        if type(value) is not str:
+            _check_value(value)
+        elif len(value) > MAX_SUMMARY:
             raise InvalidAttribute(f"attributes have at most {MAX_SUMMARY} characters")
     _check_well_known(attributes)
+
+
+def _check_name(name: str) -> None:
+    if not _ATTRIBUTE_NAME.fullmatch(name):
+        # The name itself is the sender's text, so it is not repeated.
+        raise InvalidAttribute("attribute names are lower-case letters and digits")
+    if name in FEED_MEMBERS:
+        raise InvalidAttribute(f"{name} is a name that the event feed uses", field=name)
+
+
+def _check_value(value: Any) -> None:
+    if not isinstance(value, int):
+        raise InvalidAttribute("attributes are text, integers or booleans")
+    if not -(2**31) <= value < 2**31:
+        raise InvalidAttribute("integer attributes have 32 bits")
 
 
 def _check_well_known(attributes: Mapping[str, Any]) -> None:
@@ -321,10 +349,9 @@ def check_fields(data: Mapping[str, Any]) -> None:
     Raises:
         InvalidData: a field is of the wrong form; ``field`` names it.
     """
-    for name in ("service", "agency", "channel", "reason"):
-        _check_length(data, name, 1, MAX_NAME)
-    _check_length(data, "summary", 0, MAX_SUMMARY)
-    _check_length(data, "duplicate_of", 1, MAX_IDENTIFIER)
+    for name, least, most in _TEXTS:
+        if name in data:
+            _check_length(data, name, least, most)
     if data.get("service") == REST:
         raise InvalidData("this name is kept for the sum of small services", field="data.service")
     for name in ("fee_idr", "tariff_idr"):
@@ -375,13 +402,14 @@ def _check_area(value: Any, region: str, areas: Container[str]) -> None:
 
 def _envelope(candidate: Candidate, attributes: Mapping[str, Any], *, known: bool) -> str:
     """Write the masked event as JSON, its members in the order they were sent."""
-    text = dumps(mask_attributes(attributes))
+    strange = not attributes.keys() <= IDENTIFIER_ATTRIBUTES
+    text = dumps(mask_attributes(attributes) if strange else attributes)
     if candidate.data is MISSING:
         return text
     data = dumps(candidate.data)
     if len(data) > MAX_DATA_BYTES or len(data.encode()) > MAX_DATA_BYTES:
         raise DataTooLarge("data is longer than 64 KiB", field=candidate.data_member)
-    if candidate.data_member == "data":
+    if candidate.data_member == "data" and may_hold_personal_data(data):
         masked = mask_data(candidate.data, known=known)
         if masked != candidate.data:
             data = dumps(masked)

@@ -19,6 +19,7 @@ MAX_DEPTH = 32
 #: The largest integer that every JSON reader keeps exact (RFC 7493 section 2.2).
 MAX_INTEGER = 2**53 - 1
 
+_CONTAINERS = (dict, list)
 _SURROGATES = ("\ud800", "\udfff")
 
 
@@ -85,7 +86,7 @@ def _check_strings(root: Any) -> None:
 
 def check_depth(root: Any, limit: int = MAX_DEPTH) -> None:
     """Raise MalformedJson where containers nest deeper than ``limit``."""
-    level = [root] if isinstance(root, dict | list) else []
+    level = [root] if isinstance(root, _CONTAINERS) else []
     depth = 0
     while level:
         depth += 1
@@ -95,7 +96,7 @@ def check_depth(root: Any, limit: int = MAX_DEPTH) -> None:
             inner
             for outer in level
             for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            if isinstance(inner, _CONTAINERS)
         ]
 
 
@@ -104,6 +105,8 @@ def check_numbers(root: Any, *, field: str) -> None:
     waiting = [root]
     while waiting:
         value = waiting.pop()
+        if type(value) is str:
+            continue
         if isinstance(value, dict):
             waiting.extend(value.values())
         elif isinstance(value, list):

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from uuid_utils.compat import uuid7
 
-from app.database import Engine, transaction
+from app.database import Engine, lookup, transaction
 from app.domain.errors import (
     CredentialMissing,
     CredentialUnknown,
@@ -147,7 +147,7 @@ class Access:
         known = self._readers.get(digest)
         if known is not None and known[0] > time.monotonic():
             return known[1]
-        async with transaction(self._engine) as connection:
+        async with lookup(self._engine) as connection:
             kept = await keys.by_digest(connection, digest)
         if kept is None:
             self._readers.pop(digest, None)
@@ -161,14 +161,14 @@ class Access:
     async def issue_ticket(self, reader: Reader) -> str:
         """Return a one-use ticket with which a browser can open one connection."""
         ticket = secrets.token_urlsafe(32)
-        async with transaction(self._engine) as connection:
+        async with lookup(self._engine) as connection:
             expires_at = self._clock() + TICKET_LIFE
             await keys.add_ticket(connection, _digest(ticket), _written(reader), expires_at)
         return ticket
 
     async def take_ticket(self, ticket: str) -> Reader | None:
         """Use a ticket up; nothing when it was used, has expired or never was."""
-        async with transaction(self._engine) as connection:
+        async with lookup(self._engine) as connection:
             written = await keys.take_ticket(connection, _digest(ticket), self._clock())
         return None if written is None else _read(written)
 

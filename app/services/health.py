@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app import metrics
-from app.database import Engine, transaction
+from app.database import Engine, lookup, transaction
 from app.domain.errors import DatabaseAway, NotDurable
 from app.repositories import frames, schema
 
@@ -35,7 +35,7 @@ class Health:
     async def readiness(self) -> Readiness:
         """Return what stands in the way of being ready."""
         try:
-            async with transaction(self._engine) as connection:
+            async with lookup(self._engine) as connection:
                 found = await schema.revision(connection)
                 if found != schema.head_revision():
                     return Readiness(["the database is not migrated: run `kentongan migrate`"])
@@ -50,7 +50,7 @@ class Health:
     async def measure(self) -> None:
         """Set the metrics that only the database knows; they stay as they are when it is away."""
         with contextlib.suppress(DatabaseAway):
-            async with transaction(self._engine) as connection:
+            async with lookup(self._engine) as connection:
                 standings = await frames.standings(connection)
             for standing in standings.values():
                 if standing.region is not None:
@@ -79,7 +79,7 @@ class Health:
             NotDurable: the database acknowledges before data is on disk.
         """
         if time.monotonic() - self._asked_at > CACHE_S:
-            async with transaction(self._engine) as connection:
+            async with lookup(self._engine) as connection:
                 self._unsafe = await schema.unsafe_settings(connection)
                 self._asked_at = time.monotonic()
         if self._unsafe:

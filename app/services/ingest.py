@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from app import metrics
-from app.database import Engine, transaction
+from app.database import Engine, lookup
 from app.domain.errors import (
     ContentConflict,
     DomainError,
@@ -168,7 +168,7 @@ class Ingest:
         )
 
     async def _read_register(self) -> _Register:
-        async with transaction(self._engine) as connection:
+        async with lookup(self._engine) as connection:
             key = await register.fact(connection, DIGEST_KEY)
             assert key is not None  # noqa: S101 - the seed sets it before anything runs
             return _Register(
@@ -201,7 +201,7 @@ class Ingest:
                 refused.append(_quarantined(source, candidate, receipt.problem, known.digest_key))
         if not refused:
             return
-        async with transaction(self._engine) as connection:
+        async with lookup(self._engine) as connection:
             await quarantine.add(connection, refused, self._clock())
             for region, urn in sorted({(item.region, item.source) for item in refused}):
                 await quarantine.trim(connection, region, urn, QUARANTINE_KEPT)

@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from app.bus import FRAMES, Bus
-from app.database import Engine, transaction
+from app.database import Engine, lookup, transaction
 from app.domain import patches
 from app.domain.errors import DatabaseAway, UnknownRegion
 from app.live.hub import Channel, Hub
@@ -126,7 +126,7 @@ class LiveFeed:
         """
         async with self._opening.setdefault(name, asyncio.Lock()):
             if name not in self._hub.channels:
-                async with transaction(self._engine) as connection:
+                async with lookup(self._engine) as connection:
                     projection = await frames.read(connection, name)
                 if projection is None:
                     self._opening.pop(name, None)

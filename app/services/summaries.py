@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.database import Engine, snapshot, transaction
+from app.database import Engine, lookup, snapshot, transaction
 from app.domain.cases import Case, CaseKey, case_key_of
 from app.domain.errors import InvalidParameter, UnknownCase, UnknownRegion
 from app.domain.events import LoggedEvent
@@ -39,13 +39,13 @@ __all__ = [
 
 async def list_regions(engine: Engine) -> list[Tenant]:
     """Return the regions of this installation."""
-    async with transaction(engine) as connection:
+    async with lookup(engine) as connection:
         return await register.tenants(connection)
 
 
 async def read_region(engine: Engine, code: str) -> tuple[Tenant, dict[str, str]]:
     """Return a region and the names of its kecamatan by code."""
-    async with transaction(engine) as connection:
+    async with lookup(engine) as connection:
         found = await register.tenants(connection, code)
         if not found:
             raise UnknownRegion("no such region is registered here", field="region")
@@ -54,7 +54,7 @@ async def read_region(engine: Engine, code: str) -> tuple[Tenant, dict[str, str]
 
 async def read_state(engine: Engine, channel: str) -> StateReading:
     """Return where a channel stands, with its state as JSON text."""
-    async with transaction(engine) as connection:
+    async with lookup(engine) as connection:
         projection = await frames.read(connection, channel)
     if projection is None:
         raise UnknownRegion("no such region is registered here", field="region")

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.domain import errors
 from app.domain.errors import DomainError, RetryableError
@@ -69,6 +70,8 @@ PROBLEMS: dict[type[DomainError], Problem] = {
     errors.InvariantBroken: Problem("An invariant is broken", S.INTERNAL_SERVER_ERROR),
 }
 del S
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 #: Failures that the framework finds, by status.
 FRAMEWORK: dict[int, str] = {
@@ -127,10 +130,23 @@ async def _domain_error(_: Request, error: Exception) -> Response:
     return response(error)
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     phrase = HTTPStatus(error.status_code).description or HTTPStatus(error.status_code).phrase
-    return _framework(error.status_code, phrase, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return _framework(error.status_code, phrase, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of a path; the framework names those of one of its routes alone."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+    ]
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:

@@ -74,7 +74,7 @@ def _state(found: StateReading, request: Request) -> Response:
         "Kentongan-Current-At": current_at,
     }
     offered = request.headers.get("if-none-match", "")
-    if etag in {tag.strip().removeprefix("W/") for tag in offered.split(",")}:
+    if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in offered.split(",")}:
         return Response(status_code=304, headers=headers)
     place: dict[str, Any] = {
         "channel": found.channel,

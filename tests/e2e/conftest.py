@@ -1,0 +1,116 @@
+"""Real programs to test: each with a data directory, a port and processes of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.ledger import Credential
+from tests.e2e.program import Program, run
+from tests.folders import quick_folder
+
+SCOPES = ("events:write", "state:read", "cases:read", "events:read", "network:read")
+LAKSA = "urn:pemda:36.71:laksa"
+#: Two sources of one region and one of another: their posts meet in one transaction.
+SOURCES = (LAKSA, "urn:pemda:36.71:laksa:kedua", "urn:pemda:33.28:laksa")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A data directory whose program has run once and was stopped, and keys for it."""
+
+    data_dir: Path
+    keys: dict[str, Credential]
+
+
+async def create_key(data_dir: Path, source: str, *scopes: str) -> Credential:
+    """Make a key as a person does."""
+    words: list[str | Path] = ["key", "create", "--data-dir", data_dir, "--source", source]
+    words += [word for scope in scopes for word in ("--scope", scope)]
+    done = await run(*words, "--json", cwd=data_dir.parent)
+    return Credential(done.json["source"], done.json["key"])
+
+
+@pytest.fixture(scope="session")
+def shelf() -> Iterator[Path]:
+    """Give a folder for all data directories of this worker."""
+    folder = quick_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def folder(shelf: Path) -> Iterator[Path]:
+    """Give a test an empty folder to stand in."""
+    folder = Path(tempfile.mkdtemp(dir=shelf))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def made(shelf: Path) -> Made:
+    """Make one data directory with keys, to be copied for each test."""
+    program = Program(shelf, shelf / "made")
+    async with program:
+        keys = await asyncio.gather(
+            *(create_key(program.data_dir, source, *SCOPES) for source in SOURCES)
+        )
+        assert await program.stop() == 0
+    return Made(program.data_dir, {key.source: key for key in keys})
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Makes programs on copies of the made data directory."""
+
+    made: Made
+    folder: Path
+    stack: AsyncExitStack
+
+    @property
+    def keys(self) -> list[Credential]:
+        """Credentials that every copy knows, in the order of ``SOURCES``."""
+        return [self.made.keys[source] for source in SOURCES]
+
+    async def program(self, name: str = "data", *, start: bool = True, **given: Any) -> Program:
+        """Return a program on a copy of its own, cleaned up at the test's end."""
+        data_dir = self.folder / name
+        subprocess.run(["cp", "-a", self.made.data_dir, data_dir], check=True)
+        program = Program(self.folder, data_dir, **given)
+        self.stack.push_async_callback(program.clean_up)
+        if start:
+            await program.start()
+        return program
+
+
+@pytest.fixture
+async def copies(made: Made, folder: Path) -> AsyncIterator[Copies]:
+    """Give a test programs that were prepared before."""
+    async with AsyncExitStack() as stack:
+        yield Copies(made, folder, stack)
+
+
+@pytest.fixture
+async def a_client() -> AsyncIterator[Callable[[Program], httpx.AsyncClient]]:
+    """Give clients of programs, closed at the test's end."""
+    async with AsyncExitStack() as stack:
+        clients: list[httpx.AsyncClient] = []
+
+        def make(program: Program) -> httpx.AsyncClient:
+            client = httpx.AsyncClient(base_url=program.url, timeout=30, trust_env=False)
+            stack.push_async_callback(client.aclose)
+            clients.append(client)
+            return client
+
+        yield make

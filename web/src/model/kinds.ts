@@ -16,6 +16,8 @@ export interface Segment {
   readonly state: string;
   readonly label: string;
   readonly count: number;
+  /** By the state's place in the table, so that it keeps its tone when others come and go. */
+  readonly tone: number;
   /** The standard's clock stands still: drawn hatched, since nobody is late here. */
   readonly paused: boolean;
 }
@@ -72,20 +74,26 @@ export function allFlows(flows: Flows): Required<Flows> {
   return { opened, first_responded, closed, resolved, reopened };
 }
 
+/** As many as tokens.css has. */
+const TONES = 5;
+
 /** The open cases by state, in the order in which a case goes through them. */
 function openSegments(app: string, kind: string, state: KindState, lang: Lang): Segment[] {
   const entry = kindEntry(app, kind, Object.keys(state.by_state));
   const known = Object.entries(entry?.states ?? {}).filter(([, meaning]) => meaning.open);
-  const segments = known.map(([code, meaning]) => ({
+  const segments = known.map(([code, meaning], i) => ({
     state: code,
     label: stateLabel(entry, code, lang),
     count: state.by_state[code] ?? 0,
+    tone: i % TONES,
     paused: meaning.paused,
   }));
   // A state newer than this build may be open too: the bar still sums to the open cases.
   const rest = state.open - segments.reduce((sum, { count }) => sum + count, 0);
   const label = WORDS[lang].otherState;
-  return [...segments, { state: "", label, count: rest, paused: false }].filter((s) => s.count > 0);
+  return [...segments, { state: "", label, count: rest, tone: 0, paused: false }].filter(
+    (s) => s.count > 0,
+  );
 }
 
 /** `pengaduan LAKSA`, where one line speaks of several apps. */

@@ -52,11 +52,11 @@ function feedLine(
   };
 }
 
-function titleOf(line: LatestLine, { lang }: Speech): string {
+function titleOf(line: LatestLine, { lang, words }: Speech): string {
   if (line.service !== undefined) return humanised(line.service);
   const kind = TYPE.exec(line.type)?.[1];
   if (kind !== undefined) return capital(kindLabel(line.app, kind, lang));
-  return SIGNAL.test(line.type) ? appName(line.app) : visible(line.type);
+  return SIGNAL.test(line.type) ? words.signal : visible(line.type);
 }
 
 function tagOf({ type, app, state }: LatestLine, { lang, words }: Speech): string {

@@ -17,17 +17,17 @@ export function StateBar({ id, segments, legend }: Props) {
   return (
     <div class="state-bar" data-testid={`states-${id}`}>
       <div class="bar" aria-hidden="true">
-        {segments.map(({ state, count, paused }, i) => (
-          <i key={state} data-tone={i % 5} data-paused={paused} style={{ flexGrow: count }} />
+        {segments.map(({ state, count, tone, paused }) => (
+          <i key={state} data-tone={tone} data-paused={paused} style={{ flexGrow: count }} />
         ))}
       </div>
       {legend && (
         <ul class="legend">
           {segments.map(
-            ({ state, label, count, paused }, i) =>
+            ({ state, label, count, tone, paused }) =>
               named.has(state) && (
                 <li key={state} data-testid={`state-${id}-${state}`}>
-                  <i data-tone={i % 5} data-paused={paused} />
+                  <i data-tone={tone} data-paused={paused} />
                   {label} <b>{speech.number(count)}</b>
                 </li>
               ),

@@ -86,6 +86,7 @@ const ID = {
   toNetwork: "Ke dinding jaringan",
   broken: "Halaman ini bermasalah",
   brokenNote: "Halaman dimuat ulang sendiri sebentar lagi.",
+  signal: "Tanda aplikasi",
   signals: {
     heartbeat: "detak",
     outage_opened: "gangguan",
@@ -182,6 +183,7 @@ const EN: Words = {
   toNetwork: "To the network wall",
   broken: "Something broke on this page",
   brokenNote: "The page will reload itself in a moment.",
+  signal: "App signal",
   signals: {
     heartbeat: "heartbeat",
     outage_opened: "outage",

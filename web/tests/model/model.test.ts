@@ -56,6 +56,14 @@ describe("panels of numbers", () => {
     ]);
   });
 
+  test("keep a state's tone when others come and go", () => {
+    const tone = (by_state: KindState["by_state"]) => {
+      const { segments } = kindPanel("laksa", "report", aKind({ open: 9, by_state }), "id");
+      return segments.find(({ state }) => state === "assigned")?.tone;
+    };
+    expect(tone({ assigned: 9 })).toBe(tone({ received: 4, referred: 1, assigned: 4 }));
+  });
+
   test("keep open cases of a state that this build does not know", () => {
     const kind = aKind({ open: 5, by_state: { received: 3, teleported: 2 } });
     const { segments } = kindPanel("laksa", "report", kind, "id");
@@ -217,8 +225,8 @@ describe("the feed", () => {
 
   test.each([
     ["laksa.report.rated", "Pengaduan", "dinilai"],
-    ["app.heartbeat", "LAKSA", "detak"],
-    ["app.outage_opened", "LAKSA", "gangguan"],
+    ["app.heartbeat", "Tanda aplikasi", "detak"],
+    ["app.outage_opened", "Tanda aplikasi", "gangguan"],
   ])("has words for %s", (type, title, tag) => {
     expect(one(line(type))).toMatchObject({ title, tag, outcome: undefined });
   });

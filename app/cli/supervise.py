@@ -1,9 +1,10 @@
 """The program's processes: up in order, down in reverse order, and none left behind.
 
-The parent does nothing but this, so that it can be relied on. Each child runs
-in a session of its own: Ctrl-C in a terminal then reaches the parent alone,
-which tells the children one after the other. What the parent cannot do itself
-when it is killed, the kernel does: the children get SIGTERM.
+The parent does nothing but this, so that it can be relied on. All are in one
+process group, so that whoever stops or kills the group has all of them; a
+Ctrl-C that reaches the children too only tells them a moment earlier what the
+parent tells them one after the other. What the parent cannot do itself when it
+is killed, the kernel does: the children get SIGTERM.
 """
 
 import asyncio
@@ -212,7 +213,6 @@ class _Keeper:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
-                start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGTERM),
             )
         except BaseException:
@@ -227,7 +227,6 @@ class _Keeper:
         try:
             code = await self._process.wait()
         finally:
-            # Children of the child, if it left any, are still in its session's group.
             self._signal(signal.SIGKILL)
             await asyncio.wait({forwarding}, timeout=LAST_WORDS_WITHIN)
             forwarding.cancel()
@@ -257,10 +256,10 @@ class _Keeper:
             pipe.close()
 
     def _signal(self, signum: signal.Signals) -> None:
-        """Signal the child and all that it started: its number is that of its group too."""
+        """Signal the child, unless it has ended."""
         if self._process:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signum)
+                self._process.send_signal(signum)
 
     def _say(self, what: str) -> None:
         self._tell(OURSELVES, f"{self._child.name} {what}")

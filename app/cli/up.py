@@ -32,6 +32,8 @@ from app.services import installation
 from app.services.access import EVENTS_WRITE, STATE_READ, create_key
 from app.settings import Settings
 
+#: Seconds for the processes of an instance that was killed to end.
+LEAVING_WITHIN_S = 5.0
 #: Seconds between two looks at whether the api serves.
 GLANCE_S = 0.1
 #: Hours of history that a demo city begins with: its wall's last 24 h are full.
@@ -55,12 +57,29 @@ def up(
     settings = settings_for(data_dir, host=host, port=port)
     if demo and data_dir is None and "data_dir" not in settings.model_fields_set:
         settings = settings_for(DEMO_DATA_DIR, host=host, port=port)
-    _check_port(settings)
     asyncio.run(_up(settings, demo=demo))
 
 
-def _check_port(settings: Settings) -> None:
-    """Find out before anything starts that the port cannot be had."""
+async def _check_port(settings: Settings) -> None:
+    """Find out before anything starts that the port cannot be had.
+
+    An instance of ours whose parent was killed is on its way out, and is
+    waited for a moment.
+    """
+    deadline = asyncio.get_running_loop().time() + LEAVING_WITHIN_S
+    while True:
+        try:
+            _try_port(settings)
+        except CommandError:
+            leaving = await asyncio.to_thread(embedded.running_url, settings.data_dir)
+            if leaving is None or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(GLANCE_S)
+        else:
+            return
+
+
+def _try_port(settings: Settings) -> None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -76,6 +95,7 @@ def _check_port(settings: Settings) -> None:
 async def _up(settings: Settings, *, demo: bool) -> None:
     try:
         with stop_on_signals() as stop:
+            await unless_stopped(stop, _check_port(settings))
             async with _database(settings, stop) as url:
                 keys = await unless_stopped(stop, _prepare(settings, url, demo=demo))
                 children = _children(settings, url, keys if demo else None)

@@ -152,18 +152,10 @@ async def test_a_child_that_does_not_listen_is_killed_after_its_deadline(heard: 
     assert heard.lines[-1] == ("kentongan", "api does not stop within 0.05 s and is killed")
 
 
-async def test_what_a_child_started_goes_with_it(heard: Heard) -> None:
-    stop = asyncio.Event()
-    program = (
-        "import subprocess, sys\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {DEAF!r}], stdout=subprocess.PIPE)\n"
-        "child.stdout.readline(); print(child.pid); sys.stdin.read()\n" + POLITE
-    )
-    running = asyncio.create_task(run(a_child(program=program), stop=stop, heard=heard))
-    await heard.line("api", "up")
-    stop.set()
-    await running
-    await gone(int(heard.lines[0][1]))
+async def test_all_are_in_one_process_group(heard: Heard) -> None:
+    program = "import os; print(os.getpgrp())"
+    await run(a_child(program=program, kind=Kind.ERRAND), stop=asyncio.Event(), heard=heard)
+    assert heard.lines == [("api", str(os.getpgrp()))]
 
 
 async def test_an_errand_may_end_and_is_not_repeated(heard: Heard) -> None:

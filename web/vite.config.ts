@@ -1,9 +1,28 @@
-import { defineConfig } from "vite";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { defineConfig, type Plugin } from "vite";
+
+/** Puts the reader of the API's documents beside the pages: /docs takes nothing from outside. */
+function swaggerUi(): Plugin {
+  const folder: string = createRequire(import.meta.url)("swagger-ui-dist").absolutePath();
+  return {
+    name: "swagger-ui",
+    apply: "build",
+    generateBundle() {
+      for (const name of ["swagger-ui-bundle.js", "swagger-ui.css"]) {
+        const source = readFileSync(join(folder, name));
+        this.emitFile({ type: "asset", fileName: `swagger/${name}`, source });
+      }
+    },
+  };
+}
 
 export default defineConfig({
   // The API serves the folder at /static and index.html at /wall and /wall/{region}.
   base: "/static/",
   publicDir: "public",
+  plugins: [swaggerUi()],
   build: {
     outDir: "../app/static",
     emptyOutDir: true,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.dependencies import CasesReader, RegionInPath, RegionInQuery, ServicesIn, clean
 from app.domain.cases import Case, CaseKey
@@ -16,6 +17,23 @@ from app.services import summaries
 from app.services.summaries import Filter, HistoryLine
 
 router = APIRouter(tags=["cases"])
+
+
+class AnyText(Convertor[str]):
+    """A rest of a path that may be any text: an app may put slashes and line feeds into names."""
+
+    regex = "(?s:.+)"
+
+    def convert(self, value: str) -> str:
+        """Take the text as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Write the text as it is."""
+        return value
+
+
+register_url_convertor("any_text", AnyText())
 
 NameIn = Annotated[str | None, Query(min_length=1, max_length=64)]
 
@@ -52,7 +70,7 @@ async def list_cases(
     return CasesOut(cases=cases, next_cursor=page.next_cursor)
 
 
-@router.get("/v1/cases/{code}/{app}/{kind}/{case_id:path}")
+@router.get("/v1/cases/{code}/{app}/{kind}/{case_id:any_text}")
 async def read_case(
     code: RegionInPath,
     app: Annotated[str, Path(max_length=64)],

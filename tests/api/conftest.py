@@ -130,3 +130,15 @@ async def wall(
     """Give a connected client of the api process that has asked for nothing yet."""
     async with LiveClient(installation.api.base, place.key, ledger) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+async def city(installation: Installation) -> Place:
+    """Give Kota Tangerang, for tests that only need some region with known areas."""
+    return await make_place(installation.engine, "36.71")
+
+
+@pytest.fixture
+def city_api(web: httpx.AsyncClient, city: Place) -> Api:
+    """Call the api process with Kota Tangerang's key."""
+    return Api(web, city.key)

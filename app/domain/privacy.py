@@ -31,9 +31,10 @@ IDENTIFIER_ATTRIBUTES = frozenset(
 #: a report of a broken traffic light is worth nothing without its street.
 _MASKED_TYPES: tuple[PiiType, ...] = ("NIK", "KK", "PHONE", "EMAIL")
 
-#: Cheap look before the costly one: an at sign, or eight digits with at most
-#: three signs between neighbours, which every number of the types above has.
-_SUSPECT = re.compile(r"@|(?:\d[^\dA-Za-z]{0,3}){8}")
+#: Eight digits with at most three signs between neighbours: every number of the
+#: types above has them. It begins with a class of its own, so that the search
+#: jumps from digit to digit (2 µs on an event's data, against 8).
+_DIGITS = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){7}")
 
 
 def may_hold_personal_data(text: str) -> bool:
@@ -42,7 +43,7 @@ def may_hold_personal_data(text: str) -> bool:
     >>> may_hold_personal_data('{"summary": "jalan rusak"}')
     False
     """
-    return _SUSPECT.search(text) is not None
+    return "@" in text or _DIGITS.search(text) is not None
 
 
 def mask_text(text: str) -> str:

@@ -42,6 +42,8 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
+        # An error that is written down must not carry the events it was about.
+        hide_parameters=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": command_timeout,

@@ -132,7 +132,7 @@ async def supervise(
         for child in children:
             if stop.is_set():
                 return
-            keepers.append(_Keeper(child, tell, pauses or Pauses()))
+            keepers.append(_Keeper(child, _whatever_comes(tell), pauses or Pauses()))
             await keepers[-1].begin(stop)
         await _first_of(stop.wait(), _all_ended(keepers))
     finally:
@@ -148,6 +148,16 @@ async def _all_ended(keepers: Sequence["_Keeper"]) -> None:
     for one in watching:
         if one.done():
             one.result()
+
+
+def _whatever_comes(tell: Tell) -> Tell:
+    """Tell as long as anybody listens: a terminal that was closed must not hinder the stopping."""
+
+    def to_whom_it_may_concern(name: str, line: str) -> None:
+        with contextlib.suppress(OSError):
+            tell(name, line)
+
+    return to_whom_it_may_concern
 
 
 class _Keeper:

@@ -223,6 +223,25 @@ async def test_what_is_written_to_the_error_output_is_passed_on_too(heard: Heard
     assert heard.lines == [("api", "trouble ÿ")]
 
 
+async def test_a_terminal_that_was_closed_does_not_keep_the_children_from_stopping(
+    heard: Heard,
+) -> None:
+    stop = asyncio.Event()
+
+    def until_closed(name: str, line: str) -> None:
+        heard(name, line)
+        raise OSError
+
+    children = a_child("first"), a_child("deaf", DEAF, stop_within=0.05)
+    async with asyncio.timeout(SOON):
+        running = asyncio.create_task(supervise(children, stop=stop, tell=until_closed))
+        await heard.line("first", "up")
+        await heard.line("deaf", "up")
+        stop.set()
+        await running
+    assert heard.lines[-1] == ("first", "bye")
+
+
 async def test_children_end_when_the_parent_is_killed(tmp_path: Path) -> None:
     parent = (
         "import asyncio, sys\n"

@@ -9,15 +9,15 @@ BIN := .venv/bin
 # The first Python that starts and is new enough, the one in .venv/ before all: names of Python on
 # the path may be empty shims. One that can make environments is worth more than a newer one.
 define bootstrap
-@for try in 'import ensurepip' ''; do \
+@for needed in 'sys, ensurepip' sys; do \
   for python in $(BIN)/python python3.13 python3.12 python3.11 python3 python; do \
-    if "$$python" -c "$$try; import sys; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1; then \
+    if "$$python" -c "import $$needed; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1; then \
       exec "$$python" scripts/bootstrap.py $(1); \
     fi; \
   done; \
 done; \
-echo "Kentongan needs Python 3.11 or newer, and found none on the PATH. Run:" >&2; \
-echo; echo "    sudo apt-get install -y python3 python3-venv" >&2; echo; exit 1
+printf '%s\n\n    %s\n\n' "Kentongan needs Python 3.11 or newer, and found none on the PATH. Run:" \
+  "sudo apt-get install -y python3 python3-venv" >&2; exit 1
 endef
 
 help: ## list what can be made

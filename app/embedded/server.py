@@ -64,6 +64,11 @@ class EmbeddedPostgres:
         return self._server.binaries.version
 
     @property
+    def folder(self) -> Path:
+        """Where the database really is: below the data directory, or where its account can be."""
+        return self._server.home.folder
+
+    @property
     def log(self) -> Path:
         """The file that the server writes its messages to; at most two of 16 MB are kept."""
         return self._server.home.log

@@ -1,10 +1,10 @@
 """The program's processes: up in order, down in reverse order, and none left behind.
 
 The parent does nothing but this, so that it can be relied on. All are in one
-process group, so that whoever stops or kills the group has all of them; a
-Ctrl-C that reaches the children too only tells them a moment earlier what the
-parent tells them one after the other. What the parent cannot do itself when it
-is killed, the kernel does: the children get SIGTERM.
+process group, so that whoever kills the group has all of them. Ctrl-C and a
+closed terminal are the parent's to hear, which then tells the children one
+after the other. What the parent cannot do itself when it is killed, the kernel
+does: the children get SIGTERM.
 """
 
 import asyncio
@@ -132,8 +132,8 @@ async def supervise(
         for child in children:
             if stop.is_set():
                 return
-            keepers.append(_Keeper(child, _whatever_comes(tell), pauses or Pauses()))
-            await keepers[-1].begin(stop)
+            keepers.append(_Keeper(child, _whatever_comes(tell), pauses or Pauses(), stop))
+            await keepers[-1].begin()
         await _first_of(stop.wait(), _all_ended(keepers))
     finally:
         for keeper in reversed(keepers):
@@ -163,22 +163,22 @@ def _whatever_comes(tell: Tell) -> Tell:
 class _Keeper:
     """One child and whatever is done about it."""
 
-    def __init__(self, child: Child, tell: Tell, pauses: Pauses) -> None:
-        self._child, self._tell, self._pauses = child, tell, pauses
+    def __init__(self, child: Child, tell: Tell, pauses: Pauses, stop: asyncio.Event) -> None:
+        self._child, self._tell, self._pauses, self._stop = child, tell, pauses, stop
         self._process: asyncio.subprocess.Process | None = None
         self._beginning = True
         self._started, self._ending = asyncio.Event(), asyncio.Event()
         #: Runs as long as the child is to be kept alive.
         self.watching: asyncio.Task[None]
 
-    async def begin(self, stop: asyncio.Event) -> None:
-        """Start the child and return when the next one may start, or when ``stop`` is set."""
+    async def begin(self) -> None:
+        """Start the child and return when the next one may start, or when all are to stop."""
         self.watching = asyncio.create_task(self._watch())
         await _first_of(self._started.wait(), self.watching)
         if self._child.kind is Kind.STEP:
-            await _first_of(stop.wait(), self.watching)
+            await _first_of(self._stop.wait(), self.watching)
         elif self._child.ready:
-            await _first_of(stop.wait(), self.watching, self._child.ready())
+            await _first_of(self._stop.wait(), self.watching, self._child.ready())
         self._beginning = False
         if self.watching.done():
             self.watching.result()
@@ -201,7 +201,10 @@ class _Keeper:
         while True:
             started = clock()
             code = await self._run_once()
-            if self._ending.is_set() or (code == 0 and self._child.kind is not Kind.SERVICE):
+            # Where the whole group was told to stop, the child heard it as well as we.
+            if self._ending.is_set() or self._stop.is_set():
+                return
+            if code == 0 and self._child.kind is not Kind.SERVICE:
                 return
             if self._beginning and (self._child.ready or self._child.kind is Kind.STEP):
                 raise ChildFailed(self._child.name, code)
@@ -223,7 +226,7 @@ class _Keeper:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
-                preexec_fn=die_with_parent(signal.SIGTERM),
+                preexec_fn=_as_a_child(),
             )
         except BaseException:
             os.close(reading)
@@ -273,6 +276,18 @@ class _Keeper:
 
     def _say(self, what: str) -> None:
         self._tell(OURSELVES, f"{self._child.name} {what}")
+
+
+def _as_a_child() -> Callable[[], None]:
+    """Return a ``preexec_fn``: the child ends with us, and leaves Ctrl-C and hang-ups to us."""
+    end_with_us = die_with_parent(signal.SIGTERM)
+
+    def prepare() -> None:
+        # Blocked and not ignored: a handler that the child sets would undo the latter.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+        end_with_us()
+
+    return prepare
 
 
 async def _first_of(*these: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> None:

@@ -158,6 +158,29 @@ async def test_all_are_in_one_process_group(heard: Heard) -> None:
     assert heard.lines == [("api", str(os.getpgrp()))]
 
 
+async def test_ctrl_c_and_a_closed_terminal_are_left_to_the_parent(heard: Heard) -> None:
+    program = "import signal; print(*signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    await run(a_child(program=program, kind=Kind.ERRAND), stop=asyncio.Event(), heard=heard)
+    assert heard.lines == [("api", "1 2")]
+
+
+async def test_a_child_that_heard_the_whole_group_being_stopped_is_not_called_unexpected(
+    heard: Heard,
+) -> None:
+    stop = asyncio.Event()
+    projector = a_child("projector", "import os; print(os.getpid())" + POLITE)
+    # Stopped first, and slow: what the other does meanwhile is noticed meanwhile.
+    api = a_child("api", DEAF, stop_within=0.3)
+    running = asyncio.create_task(run(projector, api, stop=stop, heard=heard))
+    await heard.line("projector", "up")
+    await heard.line("api", "up")
+    stop.set()
+    (pid,) = [line for _, line in heard.lines if line != "up"]
+    os.kill(int(pid), signal.SIGTERM)
+    await running
+    assert not [line for name, line in heard.lines if "unexpectedly" in line]
+
+
 async def test_an_errand_may_end_and_is_not_repeated(heard: Heard) -> None:
     errand = a_child("simulator", "print('done')", kind=Kind.ERRAND)
     await run(errand, stop=asyncio.Event(), heard=heard)

@@ -69,13 +69,6 @@ async def connect_raw(url: str) -> asyncpg.Connection[Any]:
     return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
 
 
-def driver_of(connection: AsyncConnection) -> Any:
-    """Return asyncpg's own connection under one of SQLAlchemy's."""
-    raw = connection.sync_connection
-    assert raw is not None  # noqa: S101 - begun connections have one
-    return raw.connection.driver_connection
-
-
 #: What asyncpg raises when the server is gone or goes away, besides OSError.
 _AWAY = (
     asyncpg.exceptions.InterfaceError,

@@ -14,28 +14,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.domain.errors import (
-    AreaUnknown,
     ClassificationRefused,
     DataTooLarge,
     InvalidAttribute,
     InvalidData,
-    InvalidParameter,
     TimeOutOfRange,
 )
 from app.domain.families import is_known_type, meaning_of
+from app.domain.fields import MAX_SUMMARY, check_area, check_fields
 from app.domain.privacy import (
     IDENTIFIER_ATTRIBUTES,
     mask_attributes,
     mask_data,
     may_hold_personal_data,
 )
-from app.domain.regions import parse_region_code, tenant_of
 from app.domain.strict_json import check_numbers, dumps, dumps_sorted
 from app.domain.times import parse_instant
 
 MAX_IDENTIFIER = 256
-MAX_NAME = 64
-MAX_SUMMARY = 4_000
 #: Of the data as JSON in UTF-8.
 MAX_DATA_BYTES = 64 * 1024
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -59,19 +55,6 @@ _WELL_KNOWN = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "sequence"}
 )
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}", re.ASCII)
-#: Summed services of the state document; a service of that name would hide there.
-REST = "_rest"
-
-
-#: Text fields of ``data`` and their least and most characters.
-_TEXTS = (
-    ("service", 1, MAX_NAME),
-    ("agency", 1, MAX_NAME),
-    ("channel", 1, MAX_NAME),
-    ("reason", 1, MAX_NAME),
-    ("summary", 0, MAX_SUMMARY),
-    ("duplicate_of", 1, MAX_IDENTIFIER),
-)
 
 
 class Missing:
@@ -290,7 +273,7 @@ def _check_well_known(attributes: Mapping[str, Any]) -> None:
         raise InvalidAttribute("sequence must be text of at most 256 characters", field="sequence")
     recorded = attributes.get("recordedtime")
     if recorded is not None:
-        _instant(recorded, InvalidAttribute, "recordedtime")
+        _instant(recorded, "recordedtime")
     if is_restricted(attributes):
         raise ClassificationRefused(
             "only public and internal data may be sent here", field="dataclassification"
@@ -310,19 +293,17 @@ def _test_flag(value: Any) -> bool:
     raise InvalidAttribute("test must be true or false", field="test")
 
 
-def _instant(value: Any, error: type[InvalidAttribute | InvalidData], field: str) -> datetime:
-    if isinstance(value, str):
-        try:
-            return parse_instant(value)
-        except ValueError:
-            pass
-    raise error("not an RFC 3339 timestamp with an offset", field=field)
+def _instant(value: Any, field: str) -> datetime:
+    try:
+        return parse_instant(value)
+    except (TypeError, ValueError):
+        raise InvalidAttribute("not an RFC 3339 timestamp with an offset", field=field) from None
 
 
 def _event_time(value: Any, received_at: datetime) -> datetime:
     if value is None:
         return received_at
-    time = _instant(value, InvalidAttribute, "time")
+    time = _instant(value, "time")
     if not EARLIEST <= time <= received_at + FURTHEST_AHEAD:
         raise TimeOutOfRange("time must lie between 2000 and 24 hours from now", field="time")
     return time
@@ -338,66 +319,7 @@ def _check_case_event(
     if candidate.data_member != "data" or not isinstance(candidate.data, Mapping):
         raise InvalidData("data must be a JSON object", field="data")
     check_fields(candidate.data)
-    area = candidate.data.get("area")
-    if area is not None:
-        _check_area(area, source.region, areas)
-
-
-def check_fields(data: Mapping[str, Any]) -> None:
-    """Check the fields of ``data`` that the fold reads; null counts as not given.
-
-    Raises:
-        InvalidData: a field is of the wrong form; ``field`` names it.
-    """
-    for name, least, most in _TEXTS:
-        if name in data:
-            _check_length(data, name, least, most)
-    if data.get("service") == REST:
-        raise InvalidData("this name is kept for the sum of small services", field="data.service")
-    for name in ("fee_idr", "tariff_idr"):
-        _check_integer(data, name, 0, 2**53 - 1)
-    _check_integer(data, "rating", 1, 4)
-    if data.get("due_at") is not None:
-        _instant(data["due_at"], InvalidData, "data.due_at")
-    _check_location(data.get("location"))
-
-
-def _check_length(data: Mapping[str, Any], name: str, least: int, most: int) -> None:
-    value = data.get(name)
-    if value is None:
-        return
-    if not isinstance(value, str) or not least <= len(value) <= most:
-        raise InvalidData(f"must be text of {least} to {most} characters", field=f"data.{name}")
-
-
-def _check_integer(data: Mapping[str, Any], name: str, least: int, most: int) -> None:
-    value = data.get(name)
-    if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise InvalidData(f"must be a whole number from {least} up", field=f"data.{name}")
-
-
-def _check_location(value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, Mapping):
-        lat, lon = value.get("lat"), value.get("lon")
-        numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (lat, lon))
-        if numbers and abs(lat) <= 90 and abs(lon) <= 180:  # type: ignore[arg-type]
-            return
-    raise InvalidData("must have lat and lon in degrees", field="data.location")
-
-
-def _check_area(value: Any, region: str, areas: Container[str]) -> None:
-    if not isinstance(value, str):
-        raise InvalidData("must be the code of a kecamatan or kelurahan", field="data.area")
-    try:
-        code = parse_region_code(value)
-    except InvalidParameter:
-        raise InvalidData("not a kecamatan or kelurahan code", field="data.area") from None
-    if tenant_of(code) != region or code not in areas:
-        raise AreaUnknown("no such kecamatan or kelurahan in this region", field="data.area")
+    check_area(candidate.data.get("area"), source.region, areas)
 
 
 def _envelope(candidate: Candidate, attributes: Mapping[str, Any], *, known: bool) -> str:

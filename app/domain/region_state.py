@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from app.domain.cases import FLOW_METRICS, Case, is_open_state
 from app.domain.cells import EVENTS, NO_KIND, OPEN_AREA, OPEN_SERVICE, STATE, RegionCells
-from app.domain.events import REST, LoggedEvent
+from app.domain.events import LoggedEvent
+from app.domain.fields import REST
 from app.domain.regions import kecamatan_of
 from app.domain.times import day_span, format_hour, format_instant, hour_of, local_day
 

@@ -137,12 +137,6 @@ async def feed(
     return [(row[0], row[1]) for row in rows]
 
 
-async def heads(connection: AsyncConnection) -> dict[str, int]:
-    """Return how far each region's log reaches."""
-    rows = await run(connection, "SELECT region, head FROM region_logs")
-    return {row[0]: row[1] for row in rows}
-
-
 async def head(connection: AsyncConnection, region: str) -> int | None:
     """Return how far a region's log reaches, or nothing for an unknown region."""
     rows = await run(connection, "SELECT head FROM region_logs WHERE region = $1", (region,))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import KeyRow, TicketRow
@@ -47,25 +46,6 @@ async def by_digest(connection: AsyncConnection, digest: bytes) -> KeptKey | Non
     )
     row = rows.first()
     return None if row is None else KeptKey(row[0], row[1], row[2], frozenset(row[3]))
-
-
-async def living(connection: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
-    """Return which of the keys are not revoked."""
-    rows = await connection.execute(
-        select(KeyRow.id).where(KeyRow.id.in_(ids), KeyRow.revoked_at.is_(None))
-    )
-    return set(rows.scalars())
-
-
-async def revoke(connection: AsyncConnection, key_id: UUID, now: datetime) -> bool:
-    """End a key; say whether it was living."""
-    rows = await connection.execute(
-        update(KeyRow)
-        .where(KeyRow.id == key_id, KeyRow.revoked_at.is_(None))
-        .values(revoked_at=now)
-        .returning(KeyRow.id)
-    )
-    return rows.first() is not None
 
 
 async def add_ticket(

@@ -119,6 +119,8 @@ class EmbeddedPostgres:
                 pause = FIRST_PAUSE
             tell(f"PostgreSQL ended unexpectedly (exit {code}) and is started again")
             await asyncio.sleep(pause)
+            if self._stopping:
+                return
             pause, started = min(2 * pause, LAST_PAUSE), clock()
             await self.launch()
             tell("PostgreSQL takes connections again")

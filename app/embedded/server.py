@@ -50,7 +50,7 @@ class EmbeddedPostgres:
         self._server, self._lock = server, lock
         self._process: asyncio.subprocess.Process | None = None
         self._trimming: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self.url = _url(server.socket_folder)
 
     @property
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
 
         Call it when nothing uses the database any more. Harmless a second time.
         """
-        self._stopping = True
+        self._stopping.set()
         if self._trimming:
             self._trimming.cancel()
         try:
@@ -113,13 +113,14 @@ class EmbeddedPostgres:
         pause, started = FIRST_PAUSE, clock()
         while True:
             code = await self.wait()
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             if clock() - started > STEADY_AFTER:
                 pause = FIRST_PAUSE
             tell(f"PostgreSQL ended unexpectedly (exit {code}) and is started again")
-            await asyncio.sleep(pause)
-            if self._stopping:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            if self._stopping.is_set():
                 return
             pause, started = min(2 * pause, LAST_PAUSE), clock()
             await self.launch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -118,8 +118,13 @@ async def _running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
                 task.cancel()
 
 
-async def serve_api(settings: Settings, url: str) -> None:
-    """Run the api role until SIGTERM: stop accepting, finish, close sockets with 1012."""
+async def _exit_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = None) -> None:
+    """Run the api role until ``stop``: stop accepting, finish, close sockets with 1012."""
     config = uvicorn.Config(
         create_app(settings, url),
         host=settings.host,
@@ -134,7 +139,12 @@ async def serve_api(settings: Settings, url: str) -> None:
         log_config=None,
         server_header=False,
     )
-    await uvicorn.Server(config).serve()
+    server = uvicorn.Server(config)
+    # Signals are the command line's to hear: uvicorn would end the process by the signal once it
+    # has served, before what outlives the server, such as the database, could be stopped.
+    server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
+    async with _running(_exit_on(stop or asyncio.Event(), server)):
+        await server.serve()
 
 
 async def run_projector(settings: Settings, url: str, clock: Clock = now) -> None:

@@ -25,8 +25,9 @@ def api(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     settings = settings_for(data_dir, host=host, port=port)
 
     async def main() -> None:
-        async with database_url(data_dir, settings) as url:
-            await serve_api(settings, url)
+        with stop_on_signals() as stop:
+            async with database_url(data_dir, settings) as url:
+                await serve_api(settings, url, stop)
 
     asyncio.run(main())
 

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.ledger import Credential
+from tests.e2e.posting import Client, Credential
 from tests.e2e.program import Program, run
 from tests.folders import quick_folder
 
@@ -102,15 +102,13 @@ async def copies(made: Made, folder: Path) -> AsyncIterator[Copies]:
 
 
 @pytest.fixture
-async def a_client() -> AsyncIterator[Callable[[Program], httpx.AsyncClient]]:
+async def a_client() -> AsyncIterator[Client]:
     """Give clients of programs, closed at the test's end."""
     async with AsyncExitStack() as stack:
-        clients: list[httpx.AsyncClient] = []
 
         def make(program: Program) -> httpx.AsyncClient:
             client = httpx.AsyncClient(base_url=program.url, timeout=30, trust_env=False)
             stack.push_async_callback(client.aclose)
-            clients.append(client)
             return client
 
         yield make

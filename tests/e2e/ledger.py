@@ -15,33 +15,13 @@ from typing import Any, Self
 import httpx
 
 from app.domain.times import format_instant
+from tests.e2e.posting import REPORT, Credential, post
 from tests.e2e.waiting import News, eventually
 
-REPORT = "id.go.tangerangkota.laksa.report."
-BATCH = "application/cloudevents-batch+json"
-SINGLE = "application/cloudevents+json"
 #: What an overloaded or half-dead server may say. Everything else is a broken promise.
 ANSWERS = {202, 429, 503}
 #: Seconds until an app gives up: longer than any of the tests keeps its server away.
 PATIENCE = 120.0
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A key and the source that it is for."""
-
-    source: str
-    key: str
-
-    @property
-    def region(self) -> str:
-        """The region of the source."""
-        return self.source.split(":")[2]
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers that carry the key."""
-        return {"Authorization": f"Bearer {self.key}"}
 
 
 @dataclass
@@ -126,14 +106,9 @@ class App:
     async def _post(self, client: httpx.AsyncClient, events: list[dict[str, Any]]) -> bool:
         """Post once; say whether it was acknowledged."""
         ledger, clock = self._ledger, asyncio.get_running_loop().time
-        single = len(events) == 1
         began = clock()
         try:
-            answer = await client.post(
-                "/v1/events",
-                content=json.dumps(events[0] if single else events),
-                headers=self._credential.headers | {"Content-Type": SINGLE if single else BATCH},
-            )
+            answer = await post(client, self._credential, events[0] if len(events) == 1 else events)
         except httpx.TransportError:
             ledger.lost_answers += 1
             return False

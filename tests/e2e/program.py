@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
 import psutil
 
 from tests.e2e.waiting import SOON, News, eventually
@@ -271,9 +272,63 @@ class Program:
             await self._reading
 
 
+@dataclass(eq=False)
+class Role:
+    """A role that is run by itself, as on a machine of its own: ``api``, ``projector``."""
+
+    folder: Path
+    words: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process.returncode is None:
+            await self.kill()
+
+    async def start(self) -> None:
+        """Start the process and wait for nothing."""
+        with (self.folder / f"{self.words[0]}.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                COMMAND,
+                *self.words,
+                cwd=self.folder,
+                env=environment(**self.env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    async def serving(self, client: httpx.AsyncClient) -> None:
+        """Wait until the api is ready for its work."""
+
+        async def ready() -> bool:
+            assert self.process.returncode is None, "the api has ended"
+            with contextlib.suppress(httpx.TransportError):
+                return (await client.get("/readyz")).status_code == 200
+            return False
+
+        await eventually(ready, "a ready api")
+
+    async def stop(self) -> int:
+        """Stop the process with SIGTERM and return its exit code."""
+        self.process.terminate()
+        async with asyncio.timeout(SOON):
+            return await self.process.wait()
+
+    async def kill(self) -> None:
+        """Kill the process and wait for its end."""
+        self.process.kill()
+        await self.process.wait()
+
+
 def role_of(process: psutil.Process) -> str:
     """Return ``postgres``, or the command that a child of the parent runs."""
     words = process.cmdline()
-    if words and Path(words[0]).name == "postgres":
+    # Its own children call themselves "postgres: …".
+    if words and Path(words[0].partition(":")[0]).name == "postgres":
         return "postgres"
     return words[words.index("app") + 1] if "app" in words[:-1] else "starting"

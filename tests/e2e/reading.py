@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.ledger import Credential
+from tests.e2e.posting import Credential
 from tests.e2e.waiting import eventually
 
 

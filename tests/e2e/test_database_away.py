@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 import psutil
 
 from tests.e2e.conftest import Copies
-from tests.e2e.ledger import SINGLE, Credential, Load, check_log, read_log
-from tests.e2e.program import Program
+from tests.e2e.ledger import Load, check_log, read_log
+from tests.e2e.posting import Client, a_report, post
 from tests.e2e.reading import settled, verified
 from tests.e2e.watcher import Watcher
 
@@ -35,24 +33,10 @@ def standing_still(postgres: psutil.Process) -> Iterator[None]:
             process.resume()
 
 
-async def post_one(client: httpx.AsyncClient, credential: Credential, name: str) -> httpx.Response:
-    """Post a single event and return the answer."""
-    event = {
-        "specversion": "1.0",
-        "id": name,
-        "source": credential.source,
-        "type": "id.go.tangerangkota.laksa.report.submitted.v1",
-        "subject": name,
-        "data": {},
-    }
-    headers = credential.headers | {"Content-Type": SINGLE}
-    return await client.post("/v1/events", content=json.dumps(event), headers=headers)
-
-
 # Of the 30 s that a wall's owner is promised the test takes what two rounds of
 # refused posts take, some 15 s: nothing waits longer than that for an answer.
 async def test_posts_are_refused_in_time_while_the_database_stands_still_and_nothing_is_lost(
-    copies: Copies, a_client: Callable[[Program], httpx.AsyncClient]
+    copies: Copies, a_client: Client
 ) -> None:
     program = await copies.program()
     laksa, _, tegal = copies.keys
@@ -69,7 +53,8 @@ async def test_posts_are_refused_in_time_while_the_database_stands_still_and_not
         with standing_still(postgres):
             for turn in range(2):
                 began = clock()
-                posts = (post_one(client, laksa, f"p{turn}-{n}") for n in range(AT_ONCE))
+                events = (a_report(laksa.source, f"p{turn}-{n}") for n in range(AT_ONCE))
+                posts = (post(client, laksa, event) for event in events)
                 answers = await asyncio.gather(*posts)
                 assert clock() - began < ANSWERED_WITHIN
                 for answer in answers:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import Copies
 from tests.e2e.ledger import Load, check_log, expected_reports, read_log
-from tests.e2e.program import Program, run
+from tests.e2e.posting import Client
+from tests.e2e.program import run
 from tests.e2e.reading import read_state, settled
 from tests.e2e.watcher import Agreement, Watcher
 
@@ -21,7 +20,7 @@ VICTIMS = ("api", "projector", "postgres", "parent")
 
 @pytest.mark.timeout(300)
 async def test_nothing_acknowledged_is_lost_or_doubled_whoever_is_killed(
-    copies: Copies, a_client: Callable[[Program], httpx.AsyncClient]
+    copies: Copies, a_client: Client
 ) -> None:
     program = await copies.program()
     laksa, _, tegal = copies.keys

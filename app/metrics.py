@@ -29,6 +29,6 @@ SOCKETS = Gauge("kentongan_sockets", "Open websockets.")
 SENT = Counter("kentongan_live_messages_total", "Messages sent to websockets.", ["op"])
 GLASS = Histogram(
     "kentongan_glass_seconds",
-    "Time from an event's receipt to the glass, as walls report it.",
+    "Time from an event to the glass, as walls report it.",
     buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 20),
 )

@@ -78,7 +78,7 @@ def print_json(document: Any) -> None:
 
 def say(text: str) -> None:
     """Say something to a person."""
-    console.print(text, markup=False)
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def configure_logging(*, as_json: bool) -> None:

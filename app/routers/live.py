@@ -269,6 +269,7 @@ class _Connection:
                 self._sending_since = time.monotonic()
                 await self._websocket.send_text(message)
                 self._sending_since = None
+                metrics.SENT.labels(_op_of(message)).inc()
 
     async def _keep_time(self) -> None:
         """Have heartbeats sent, and end a connection that takes nothing."""
@@ -282,6 +283,15 @@ class _Connection:
                 heartbeat_at += HEARTBEAT_S
                 self._session.heartbeat(self._services.clock())
                 self._work.set()
+
+
+def _op_of(message: str) -> str:
+    """Return a message's op, with which every message of ours begins.
+
+    >>> _op_of('{"op":"hello","server_time":"2026-11-20T01:00:00.000Z"}')
+    'hello'
+    """
+    return message[7 : message.index('"', 7)]
 
 
 def _channel(name: str) -> str:

@@ -102,9 +102,10 @@ def within_reach(binaries: Binaries, account: Account | None, system_folder: Pat
 
 
 def _copied(binaries: Binaries, into: Path) -> Binaries:
-    program = (binaries.folder / "postgres").stat()
-    mark = f"{binaries.folder}\0{program.st_size}\0{program.st_mtime_ns}"
-    name = f"{binaries.version}-{hashlib.sha256(mark.encode()).hexdigest()[:8]}"
+    # Named by content, so that every clone on this machine shares one copy.
+    with (binaries.folder / "postgres").open("rb") as program:
+        content = hashlib.file_digest(program, "sha256").hexdigest()
+    name = f"{binaries.version}-{content[:12]}"
     copy = Binaries(into / name / "package" / "install" / "bin", binaries.version)
     if not copy.folder.exists():
         # In a name of our own until it is whole: a break leaves nothing half-copied behind.

@@ -9,7 +9,6 @@ import pytest
 from app.database import Connection, Engine, transaction
 from app.repositories import frames
 from app.repositories.frames import Projection
-from app.services import network_projector
 from tests.builders import NOW
 from tests.city import Hands, a_city
 
@@ -32,7 +31,7 @@ async def test_the_network_is_no_younger_than_the_states_it_was_made_of(
             )
         return found
 
-    monkeypatch.setattr(network_projector.frames, "changed", read_and_move_on)
+    monkeypatch.setattr(frames, "changed", read_and_move_on)
     async with a_city(engine, clock) as city:
         await city.fold_network()
         assert (await city.projection(frames.NETWORK)).current_at == NOW

@@ -9,11 +9,11 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.domain.errors import DatabaseAway
+from app.domain.errors import DatabaseAway, NotPrepared
 
 #: The names by which the layers above know the database; only below is SQL spoken.
 Connection = AsyncConnection
@@ -84,26 +84,51 @@ _AWAY = (
 )
 
 
+#: What it raises where the schema is not the one that was asked for.
+_OTHER_SCHEMA = (
+    asyncpg.exceptions.UndefinedTableError,
+    asyncpg.exceptions.UndefinedColumnError,
+    asyncpg.exceptions.UndefinedFunctionError,
+)
+
+
+def _of_driver(error: DBAPIError) -> BaseException | None:
+    cause = error.__cause__ or error.orig
+    return cause and (cause.__cause__ or cause)
+
+
 def is_away(error: BaseException) -> bool:
     """Say whether an error tells of the database and not of what was asked of it."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
             return True
-        cause = error.__cause__ or error.orig
-        return cause is not None and is_away(cause.__cause__ or cause)
+        cause = _of_driver(error)
+        return cause is not None and is_away(cause)
     return isinstance(
         error, (*_AWAY, PoolTimeoutError, OSError, TimeoutError, asyncio.TimeoutError)
     )
 
 
+def _is_unprepared(error: BaseException) -> bool:
+    """Say whether an error tells that the database has no tables of ours."""
+    cause = error.__cause__
+    return isinstance(error, ProgrammingError) and isinstance(
+        cause and cause.__cause__, asyncpg.exceptions.UndefinedTableError
+    )
+
+
 @asynccontextmanager
 async def translating() -> AsyncIterator[None]:
-    """Turn the many ways in which a database can be away into one fact."""
+    """Turn the many ways in which a database can be away, or not be ours yet, into facts."""
     try:
         yield
     except Exception as error:
         if is_away(error):
             raise DatabaseAway("the database does not answer; nothing was lost") from error
+        if _is_unprepared(error):
+            raise NotPrepared(
+                "the database is not migrated: run `kentongan migrate`", retry_after=30
+            ) from error
         raise
 
 

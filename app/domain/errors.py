@@ -181,7 +181,7 @@ class RebuildUnderWay(DomainError):
 # --- the installation -------------------------------------------------------------------
 
 
-class NotPrepared(DomainError):
+class NotPrepared(RetryableError):
     """The database is not migrated to this program's schema, or was never seeded."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from app import metrics
 from app.database import Engine, lookup, transaction
-from app.domain.errors import DatabaseAway, NotDurable
+from app.domain.errors import DatabaseAway, NotDurable, NotPrepared
 from app.repositories import frames, schema
 
 #: How long an answer of the database about itself is believed.
@@ -49,7 +49,7 @@ class Health:
 
     async def measure(self) -> None:
         """Set the metrics that only the database knows; they stay as they are when it is away."""
-        with contextlib.suppress(DatabaseAway):
+        with contextlib.suppress(DatabaseAway, NotPrepared):
             async with lookup(self._engine) as connection:
                 standings = await frames.standings(connection)
             for standing in standings.values():

@@ -84,26 +84,13 @@ _AWAY = (
 )
 
 
-#: What it raises where the schema is not the one that was asked for.
-_OTHER_SCHEMA = (
-    asyncpg.exceptions.UndefinedTableError,
-    asyncpg.exceptions.UndefinedColumnError,
-    asyncpg.exceptions.UndefinedFunctionError,
-)
-
-
-def _of_driver(error: DBAPIError) -> BaseException | None:
-    cause = error.__cause__ or error.orig
-    return cause and (cause.__cause__ or cause)
-
-
 def is_away(error: BaseException) -> bool:
     """Say whether an error tells of the database and not of what was asked of it."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
             return True
-        cause = _of_driver(error)
-        return cause is not None and is_away(cause)
+        cause = error.__cause__ or error.orig
+        return cause is not None and is_away(cause.__cause__ or cause)
     return isinstance(
         error, (*_AWAY, PoolTimeoutError, OSError, TimeoutError, asyncio.TimeoutError)
     )

@@ -153,12 +153,12 @@ async def sources(
     }
 
 
-async def clear(connection: AsyncConnection, region: str, generation: int) -> None:
-    """Remove everything kept under a generation that is not living."""
+async def keep_only(connection: AsyncConnection, region: str, generation: int) -> None:
+    """Remove everything kept under other generations than the living one."""
     for table in ("cases", "gauges", "flows", "source_activity"):
         await run(
             connection,
-            f"DELETE FROM {table} WHERE region = $1 AND generation = $2",  # noqa: S608
+            f"DELETE FROM {table} WHERE region = $1 AND generation <> $2",  # noqa: S608
             (region, generation),
         )
 

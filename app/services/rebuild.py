@@ -81,19 +81,22 @@ async def _rebuild(
     living = await _read(engine, channel)
     generation = living.generation + 1
     async with transaction(engine) as connection:
-        await cells.clear(connection, region, generation)
+        # What a rebuild that was killed left behind, before its swap or after it.
+        await cells.keep_only(connection, region, living.generation)
     seq, count = await _fold_history(engine, region, generation, living.head, progress)
     seq = await _fold_tail(engine, region, generation, seq)
     async with transaction(engine) as connection:
         locked = await frames.lock(connection, channel)
         assert locked is not None  # noqa: S101 - read above
+        # Read before the log, so that the picture is at least as new as it says.
+        now = clock()
         seq = await _fold_from(connection, region, generation, seq, limit=None)
-        rebuilt = await _swap(connection, locked, generation, seq, clock())
+        rebuilt = await _swap(connection, locked, generation, seq, now)
     bus.ring(LOG, {region})
     bus.ring(FRAMES, {channel})
     metrics.HALTED.labels(region).set(0)
     async with transaction(engine) as connection:
-        await cells.clear(connection, region, living.generation)
+        await cells.keep_only(connection, region, generation)
     log.info("A region was rebuilt", action="rebuild.done", region=region, epoch=rebuilt.epoch)
     return Rebuilt(region, rebuilt.epoch, rebuilt.seq, count)
 

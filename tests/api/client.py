@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from tests.builders import REPORT
+from tests.live_client import LiveClient
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -163,3 +164,14 @@ def check_problem(answer: httpx.Response, status: int, name: str) -> dict[str, A
     assert problem["retryable"] is (status in (429, 503))
     assert ("retry-after" in answer.headers) is problem["retryable"]
     return problem
+
+
+async def folded(api: Api, place: Place, wall: LiveClient, *events: dict[str, Any]) -> int:
+    """Post events, wait until they are folded, and return the newest seq."""
+    if place.channel not in wall.held:
+        await wall.subscribe(place.channel)
+    answer = await api.batch(*events)
+    assert answer.status_code == 202, answer.text
+    seq = max(line["seq"] for line in answer.json()["receipts"])
+    await wall.follow(place.channel, seq)
+    return int(seq)

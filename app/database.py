@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -102,6 +104,22 @@ def _is_unprepared(error: BaseException) -> bool:
     return isinstance(error, ProgrammingError) and isinstance(
         cause and cause.__cause__, asyncpg.exceptions.UndefinedTableError
     )
+
+
+def told(error: BaseException) -> str:
+    """Describe an unexpected error for the log, without what PostgreSQL quotes of a row.
+
+    >>> told(ValueError("a value"))
+    'ValueError'
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state, name = getattr(cause, "sqlstate", None), getattr(cause, "constraint_name", None)
+    places = [
+        f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)[-3:]
+    ]
+    words = [type(cause).__name__, state, name, " < ".join(reversed(places))]
+    return ", ".join(word for word in words if word)
 
 
 @asynccontextmanager

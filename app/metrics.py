@@ -16,11 +16,13 @@ GROUP_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 PENDING = Gauge("kentongan_pending_events", "Events waiting for the next group commit.")
-FOLDED = Counter("kentongan_folded_events_total", "Events folded.", ["region"])
-LATE_CASES = Counter(
-    "kentongan_late_cases_total", "Cases folded again because an event came late.", ["region"]
+# The projector serves no page: what it does is read from the database, by the
+# process that is asked. Each number of it here is of the whole installation.
+HEAD = Gauge("kentongan_log_events", "Events in the log.", ["region"])
+REV = Gauge("kentongan_channel_rev", "Newest rev of the channel's epoch.", ["channel"])
+PICTURE_AGE = Gauge(
+    "kentongan_picture_age_seconds", "Time since the channel's picture was last true.", ["channel"]
 )
-FRAMES = Counter("kentongan_frames_total", "Frames logged.", ["channel"])
 LAG = Gauge("kentongan_projector_lag_events", "Events in the log not yet folded.", ["region"])
 HALTED = Gauge(
     "kentongan_projector_halted", "1 where folding stopped on a broken invariant.", ["region"]

@@ -85,6 +85,9 @@ FRAMEWORK: dict[int, str] = {
     500: "internal-error",
 }
 
+#: One title a type, whoever found the failure.
+TITLES = {kind.slug(): problem.title for kind, problem in PROBLEMS.items()}
+
 
 def document(error: DomainError) -> dict[str, Any]:
     """Return the problem document of a failure, as receipts and messages carry it too."""
@@ -116,7 +119,7 @@ def _framework(status: int, detail: str, headers: Any = None, **members: Any) ->
     slug = FRAMEWORK.get(status, "http-error")
     body = {
         "type": TYPE_PREFIX + slug,
-        "title": HTTPStatus(status).phrase,
+        "title": TITLES.get(slug, HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
         "retryable": False,

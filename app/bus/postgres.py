@@ -36,11 +36,13 @@ class PostgresBus:
         self._pending: dict[str, set[str]] = {}
         self._rung = asyncio.Event()
         self._carried = asyncio.Event()
+        self._carried.set()
 
     def ring(self, topic: str, names: set[str]) -> None:
         """Ring the listeners here, and remember to ring elsewhere."""
         self._call(topic, names)
         self._pending.setdefault(topic, set()).update(names)
+        self._carried.clear()
         self._rung.set()
 
     def listen(self, topic: str, ring: Ring) -> None:
@@ -90,9 +92,7 @@ class PostgresBus:
 
     async def flush(self) -> None:
         """Wait until what was rung has been carried; for commands that end."""
-        while self._pending:
-            self._carried.clear()
-            await self._carried.wait()
+        await self._carried.wait()
 
     async def _tell(self, connection: Any) -> None:
         self._teller = connection.get_server_pid()
@@ -109,5 +109,6 @@ class PostgresBus:
                 for topic, names in pending.items():
                     self.ring(topic, names)
                 raise
-            self._carried.set()
+            if not self._pending:
+                self._carried.set()
             await asyncio.sleep(GATHER_S)

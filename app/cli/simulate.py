@@ -99,6 +99,9 @@ async def _new_keys(
     settings: Settings, named: bool, regions: list[str] | None, apps: list[str] | None
 ) -> dict[str, str]:
     """Make keys in the database of the running instance."""
+    strangers = ({*(regions or ())} - TENANTS.keys()) | ({*(apps or ())} - APPS.keys())
+    if strangers:
+        raise CommandError(f"the simulator has no life for {', '.join(sorted(strangers))}")
     scopes = frozenset({EVENTS_WRITE, STATE_READ})
     folder = settings.data_dir if named else None
     async with prepared_engine(folder, settings) as engine:

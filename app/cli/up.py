@@ -159,7 +159,13 @@ def _children(settings: Settings, url: str, demo_keys: Mapping[str, str] | None)
 
     children = [
         Child("projector", [*program, "projector"], env),
-        Child("api", [*program, "api", *place], env, ready=serving, stop_within=20.0),
+        Child(
+            "api",
+            [*program, "api", *place],
+            env,
+            ready=serving,
+            stop_within=settings.shutdown_seconds + 5.0,
+        ),
     ]
     if demo_keys is not None:
         simulate = [*program, "simulate", "--url", address, "--rate", str(DEMO_RATE)]
@@ -206,4 +212,7 @@ def _announce(settings: Settings, address: str, *, demo: bool) -> None:
 
 
 def _tell(name: str, line: str) -> None:
-    console.print(f"{name:>10} | {line}", markup=False, soft_wrap=True)
+    if line.startswith("{"):  # a log line for machines stays one JSON object
+        console.print(line, markup=False, soft_wrap=True)
+    else:
+        console.print(f"{name:>10} | {line}", markup=False, soft_wrap=True)

@@ -8,10 +8,12 @@ it has seen (``Case.order``); an earlier one needs the whole set again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from app.domain.errors import InvalidParameter
 from app.domain.events import LoggedEvent
 from app.domain.families import FAMILIES, Meaning, meaning_of
 from app.domain.regions import parse_region_code
@@ -158,9 +160,11 @@ def _take_fields(case: Case, data: Mapping[str, Any]) -> None:
             setattr(case, name, value)
     area, due_at = data.get("area"), data.get("due_at")
     if isinstance(area, str):
-        case.area = parse_region_code(area)
+        with suppress(InvalidParameter):
+            case.area = parse_region_code(area)
     if isinstance(due_at, str):
-        case.due_at = parse_instant(due_at)
+        with suppress(ValueError):
+            case.due_at = parse_instant(due_at)
 
 
 def is_open_state(family: str, kind: str, state: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from app.domain.errors import (
     ClassificationRefused,
     DataTooLarge,
+    EventRefused,
     InvalidAttribute,
     InvalidData,
     TimeOutOfRange,
@@ -79,11 +80,13 @@ class Candidate:
     """An event as a request carried it: attributes by name, and data or ``MISSING``.
 
     ``data_member`` is ``data`` or, for bytes that are no text, ``data_base64``.
+    ``problem`` says what was wrong already in the reading of it.
     """
 
     attributes: Mapping[str, Any]
     data: Any = MISSING
     data_member: str = "data"
+    problem: EventRefused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,8 @@ def accept(
     Raises:
         EventRefused: the event cannot be kept; the leaf says why.
     """
+    if candidate.problem is not None:
+        raise candidate.problem
     attributes = {k: v for k, v in candidate.attributes.items() if v is not None}
     event_id = identifier(attributes, "id")
     event_type = identifier(attributes, "type")

@@ -81,34 +81,43 @@ class Session:
         return self._subscriptions.pop(name, None) is not None
 
     def heartbeat(self, now: datetime) -> None:
-        """Have a heartbeat sent after what waits already."""
+        """Have a heartbeat sent next, whatever else there is to tell."""
         self._heartbeat_at = now
 
     def next_message(self) -> str | None:
         """Return the next message to send, or nothing when all is told."""
         if self._direct:
             return self._direct.popleft()
-        for subscription in self._subscriptions.values():
-            channel = subscription.channel
-            message = channel.message_from(subscription.held, subscription.reason)
-            if message is not None:
-                subscription.held = channel.picture
-                return message
         if self._heartbeat_at is not None:
             message, self._heartbeat_at = self._heartbeat(self._heartbeat_at), None
             return message
+        for name, subscription in self._subscriptions.items():
+            channel = subscription.channel
+            told = channel.message_from(subscription.held, subscription.reason)
+            if told is not None:
+                subscription.held = channel.picture
+                # To the end of the row: a busy channel must not starve the others
+                # of a socket that is slower than its frames.
+                self._subscriptions[name] = self._subscriptions.pop(name)
+                return told
         return None
 
     def _heartbeat(self, now: datetime) -> str:
-        # All is told when a heartbeat goes out, so that what this session holds
-        # is the newest picture, with the standing of this moment.
+        """Tell where this client stands: as far as it was told, as old as that is."""
         return dumps(
             {
                 "op": "heartbeat",
                 "server_time": format_instant(now),
                 "positions": {
-                    name: subscription.channel.picture.standing()
+                    name: _standing(subscription.held, subscription.channel.picture)
                     for name, subscription in self._subscriptions.items()
+                    if subscription.held is not None
                 },
             }
         )
+
+
+def _standing(held: Picture, newest: Picture) -> dict[str, Any]:
+    """Return where a client stands; the newest picture knows how long that has been true."""
+    same = (held.epoch, held.rev) == (newest.epoch, newest.rev)
+    return newest.standing() if same else held.standing()

@@ -64,6 +64,7 @@ class QuarantineRow(Base):
         UniqueConstraint("region", "source", "digest", name="refused_once_per_content"),
         CheckConstraint("times > 0", name="refused_at_least_once"),
         Index("quarantine_newest", "region", "source", "id"),
+        Index("quarantine_number", "id"),
     )
 
     region: Mapped[str] = mapped_column(primary_key=True)

@@ -30,6 +30,12 @@ def head_revision() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def is_known(revision: str) -> bool:
+    """Say whether a revision is one of this program's."""
+    script = ScriptDirectory.from_config(_config())
+    return any(known.revision == revision for known in script.walk_revisions())
+
+
 async def revision(connection: AsyncConnection) -> str | None:
     """Return the revision that the database stands at, or nothing when empty."""
     return await connection.run_sync(

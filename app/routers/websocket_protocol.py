@@ -39,3 +39,6 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self.loop.call_later(LINGER_S, self.transport.abort)
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            # A refusal is an answer: without this, each one is logged as an error.
+            self.handshake_complete = True

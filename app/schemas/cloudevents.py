@@ -87,39 +87,43 @@ def _batch(document: Any) -> list[Candidate | DomainError]:
     ]
 
 
-def _structured(document: dict[str, Any]) -> Candidate | DomainError:
+def _structured(document: dict[str, Any]) -> Candidate:
     members = {
         name: value for name, value in document.items() if name not in ("data", "data_base64")
     }
     if "data" in document and document.get("data_base64") is not None:
-        return InvalidData("an event has data or data_base64, not both", field="data")
+        both = InvalidData("an event has data or data_base64, not both", field="data")
+        return Candidate(members, problem=both)
     if document.get("data_base64") is not None:
         text = document["data_base64"]
         try:
             base64.b64decode(text, validate=True)
         except (ValueError, TypeError, binascii.Error):
-            return InvalidData("data_base64 is not base64", field="data_base64")
+            odd = InvalidData("data_base64 is not base64", field="data_base64")
+            return Candidate(members, problem=odd)
         return Candidate(members, text, "data_base64")
     return Candidate(members, document.get("data", MISSING))
 
 
 def _binary(
     headers: list[Header], media_type: str | None, charset: str | None, body: bytes
-) -> Candidate | DomainError:
+) -> Candidate:
     attributes: dict[str, Any] = {}
+    problem = None
     for name, value in headers:
         if name == b"content-type":
             attributes["datacontenttype"] = value.decode("latin-1")
         elif name.startswith(b"ce-"):
             key = name[3:].decode("latin-1")
             if key in attributes or key == "datacontenttype":
-                return InvalidAttribute("an attribute is sent twice or in the wrong header")
+                problem = InvalidAttribute("an attribute is sent twice or in the wrong header")
+                continue
             try:
                 attributes[key] = _percent_decoded(value)
             except (UnicodeDecodeError, MalformedJson):
-                return InvalidAttribute("a ce- header is not percent-encoded UTF-8")
-    if not body:
-        return Candidate(attributes)
+                problem = InvalidAttribute("a ce- header is not percent-encoded UTF-8")
+    if problem is not None or not body:
+        return Candidate(attributes, problem=problem)
     return _with_body(attributes, media_type, charset, body)
 
 

@@ -38,7 +38,6 @@ class Folding:
     latest: list[tuple[int, dict[str, str]]]
     heard: dict[str, Heard]
     newest_time: datetime | None
-    late: int = 0
 
 
 @dataclass(slots=True)
@@ -79,7 +78,6 @@ async def fold_run(
         latest=_latest(events, families, touched),
         heard=heard,
         newest_time=max((event.time for event in events), default=None),
-        late=sum(1 for case in touched.values() if case.removed),
     )
 
 

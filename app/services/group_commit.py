@@ -17,7 +17,7 @@ import structlog
 
 from app import metrics
 from app.bus import LOG, Bus
-from app.database import Engine, transaction
+from app.database import Engine, told, transaction
 from app.domain.errors import DatabaseAway, Overloaded
 from app.domain.events import Submission
 from app.repositories import event_log
@@ -127,7 +127,11 @@ class GroupCommit:
                 _fail(request, away)
         except Exception as error:
             if len(group) == 1:
-                log.exception("A request's events could not be kept", action="ingest.failed")
+                log.error(  # noqa: TRY400 - a traceback could quote the events
+                    "A request's events could not be kept",
+                    action="ingest.failed",
+                    error=told(error),
+                )
                 _fail(group[0], error)
                 return
             log.warning("A shared transaction failed; each alone now", action="ingest.split")

@@ -10,6 +10,7 @@ from typing import Any
 from app import metrics
 from app.database import Engine, lookup, transaction
 from app.domain.errors import DatabaseAway, NotDurable, NotPrepared
+from app.domain.times import Clock
 from app.repositories import frames, schema
 
 #: How long an answer of the database about itself is believed.
@@ -27,8 +28,9 @@ class Readiness:
 class Health:
     """Asks the database about itself, now and then."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
+        self._clock = clock
         self._unsafe: list[str] = []
         self._asked_at = float("-inf")
 
@@ -38,7 +40,7 @@ class Health:
             async with lookup(self._engine) as connection:
                 found = await schema.revision(connection)
                 if found != schema.head_revision():
-                    return Readiness(["the database is not migrated: run `kentongan migrate`"])
+                    return Readiness([_not_current(found)])
                 self._unsafe = await schema.unsafe_settings(connection)
                 self._asked_at = time.monotonic()
                 halted = await frames.halted(connection)
@@ -52,8 +54,13 @@ class Health:
         with contextlib.suppress(DatabaseAway, NotPrepared):
             async with lookup(self._engine) as connection:
                 standings = await frames.standings(connection)
+            now = self._clock()
             for standing in standings.values():
+                metrics.REV.labels(standing.channel).set(standing.rev)
+                age = (now - standing.current_at).total_seconds()
+                metrics.PICTURE_AGE.labels(standing.channel).set(age)
                 if standing.region is not None:
+                    metrics.HEAD.labels(standing.region).set(standing.head)
                     metrics.HALTED.labels(standing.region).set(standing.halted is not None)
                     metrics.LAG.labels(standing.region).set(standing.head - standing.seq)
 
@@ -84,3 +91,10 @@ class Health:
                 self._asked_at = time.monotonic()
         if self._unsafe:
             raise NotDurable("the database acknowledges before data is on disk", retry_after=30)
+
+
+def _not_current(found: str | None) -> str:
+    """Say what to do about a schema that is not this program's."""
+    if found is None or schema.is_known(found):
+        return "the database is not migrated: run `kentongan migrate`"
+    return "the database was migrated by a newer program: run that one"

@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from app import metrics
 from app.database import Connection, Engine, transaction
 from app.domain import patches
 from app.domain.region_state import network, summary
@@ -42,7 +41,6 @@ class NetworkProjector:
             raise
         if framed:
             self.last_frame = time.monotonic()
-            metrics.FRAMES.labels(NETWORK).inc()
         return framed
 
     async def _step(self, connection: Connection) -> bool:

@@ -10,9 +10,8 @@ from typing import Any
 
 import structlog
 
-from app import metrics
 from app.bus import FRAMES, LOG, Bus
-from app.database import Engine, connect_raw, is_away, touch, transaction, try_lock
+from app.database import Engine, connect_raw, is_away, told, touch, transaction, try_lock
 from app.domain.errors import DatabaseAway, InvariantBroken
 from app.domain.times import Clock
 from app.repositories import event_log, frames, keys
@@ -151,13 +150,14 @@ class Projector:
         except InvariantBroken as error:
             await self._halt(projector, str(error))
             return False
-        except Exception:
+        except Exception as error:
             # Not known to be broken, and not known to be well: other regions go
             # on, this one is tried again, and its walls show their age meanwhile.
-            log.exception(
+            log.error(  # noqa: TRY400 - a traceback could quote what was folded
                 "Folding failed and will be tried again",
                 action="projector.failed",
                 region=projector.region,
+                error=told(error),
             )
             await asyncio.sleep(RETRY_S)
             return True
@@ -174,7 +174,6 @@ class Projector:
             region=projector.region,
             reason=reason,
         )
-        metrics.HALTED.labels(projector.region).set(1)
         try:
             async with transaction(self._engine) as connection:
                 await frames.halt(connection, projector.channel, reason, self._clock())
@@ -191,6 +190,15 @@ class Projector:
             except DatabaseAway:
                 await asyncio.sleep(RETRY_S)
                 continue
+            except Exception as error:
+                log.error(  # noqa: TRY400 - a traceback could quote what was folded
+                    "Telling of the network failed and will be tried again",
+                    action="projector.network_failed",
+                    error=told(error),
+                )
+                await asyncio.sleep(RETRY_S)
+                self._network_wake.set()
+                continue
             if framed:
                 self._bus.ring(FRAMES, {NETWORK})
                 await _pace(self._network.last_frame)
@@ -203,7 +211,13 @@ class Projector:
                     await frames.forget(connection, self._clock() - FRAMES_KEPT)
                     await keys.forget_tickets(connection, self._clock())
             except DatabaseAway:
-                pass
+                log.info("Housekeeping waits for the database", action="projector.no_housekeeping")
+            except Exception as error:
+                log.error(  # noqa: TRY400 - a traceback could quote what was kept
+                    "Housekeeping failed and will be tried again",
+                    action="projector.housekeeping_failed",
+                    error=told(error),
+                )
             await asyncio.sleep(HOUSEKEEPING_S)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 
-from app import metrics
 from app.bus import FRAMES, LOG, Bus
 from app.database import Connection, Engine, connect_raw, snapshot, transaction, try_lock
 from app.domain.cases import CaseKey
@@ -94,7 +93,6 @@ async def _rebuild(
         rebuilt = await _swap(connection, locked, generation, seq, now)
     bus.ring(LOG, {region})
     bus.ring(FRAMES, {channel})
-    metrics.HALTED.labels(region).set(0)
     async with transaction(engine) as connection:
         await cells.keep_only(connection, region, generation)
     log.info("A region was rebuilt", action="rebuild.done", region=region, epoch=rebuilt.epoch)

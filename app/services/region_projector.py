@@ -15,7 +15,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from app import metrics
 from app.database import Connection, Engine, transaction
 from app.domain import patches
 from app.domain.cells import RECENT
@@ -74,7 +73,6 @@ class RegionProjector:
             raise
         if framed:
             self.last_frame = time.monotonic()
-            metrics.FRAMES.labels(self.channel).inc()
         return more
 
     async def _step(self, connection: Connection) -> tuple[bool, bool]:
@@ -90,8 +88,6 @@ class RegionProjector:
         folding = None
         if events:
             folding = await self._fold(connection, projection, events)
-            metrics.FOLDED.labels(self.region).inc(len(events))
-            metrics.LATE_CASES.labels(self.region).inc(folding.late)
         await self._advance_overdue(connection, projection, folding, now)
         caught_up = len(events) < RUN_LIMIT
         current_at = now if caught_up else max(projection.current_at, events[-1].received_at)
@@ -211,7 +207,6 @@ class RegionProjector:
         await write_frame(connection, moved, patch, now)
         self._document = document
         self.at = _place(moved)
-        metrics.LAG.labels(self.region).set(max(0, moved.head - moved.seq))
         return True
 
 

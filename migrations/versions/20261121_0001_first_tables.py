@@ -257,6 +257,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("region", "source", "digest", name=op.f("refused_once_per_content")),
     )
     op.create_index("quarantine_newest", "quarantine", ["region", "source", "id"], unique=False)
+    op.create_index("quarantine_number", "quarantine", ["id"], unique=False)
     op.create_table(
         "regions",
         sa.Column("code", sa.Text(), nullable=False),
@@ -369,6 +370,7 @@ def downgrade() -> None:
     op.drop_table("source_activity")
     op.drop_index("regions_parent", table_name="regions")
     op.drop_table("regions")
+    op.drop_index("quarantine_number", table_name="quarantine")
     op.drop_index("quarantine_newest", table_name="quarantine")
     op.drop_table("quarantine")
     op.drop_table("projections")

@@ -123,15 +123,25 @@ def test_a_heartbeat_tells_where_the_client_stands_and_how_old_that_is() -> None
     assert position["current_at"] == "2026-11-21T05:00:03.000Z"
 
 
-def test_a_heartbeat_follows_what_was_still_to_tell() -> None:
+def test_a_heartbeat_waits_for_nothing_and_tells_what_the_client_holds() -> None:
     channel, session = Channel(a_picture(a=1, **LARGE)), Session()
     session.start("region:36.71", channel, None, "initial")
     told(session)
     session.heartbeat(NOW)
     advance(channel, a=2, **LARGE)
-    delta, heartbeat = told(session)
-    assert (delta["op"], heartbeat["op"]) == ("delta", "heartbeat")
-    assert heartbeat["positions"]["region:36.71"]["rev"] == delta["rev"] == 2
+    heartbeat, delta = told(session)
+    assert (heartbeat["op"], delta["op"]) == ("heartbeat", "delta")
+    assert heartbeat["positions"]["region:36.71"]["rev"] == delta["from"] == 1
+
+
+def test_a_busy_channel_does_not_starve_the_others() -> None:
+    busy, quiet, session = Channel(a_picture(a=1, **LARGE)), Channel(a_picture(b=1)), Session()
+    session.start("region:36.71", busy, None, "initial")
+    session.start("network", quiet, None, "initial")
+    session.next_message()
+    advance(busy, a=2, **LARGE)
+    message = json.loads(session.next_message() or "{}")
+    assert message["state"] == {"b": 1}
 
 
 def test_a_stopped_channel_says_nothing_more() -> None:

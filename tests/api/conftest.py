@@ -84,10 +84,14 @@ async def second_api(installation: Installation) -> AsyncIterator[Role]:
 
 @pytest.fixture(scope="session")
 def unused_regions() -> list[str]:
-    """Give the kabupaten and kota that no test has used yet."""
+    """Give the kabupaten and kota that no test has used yet, the smallest last.
+
+    A region brings its kecamatan and all below them into the register.
+    """
     provinces = [province.code for province in list_wilayah()]
     codes = [place.code for province in provinces for place in list_wilayah(province)]
-    return [code for code in codes if code not in KNOWN]
+    unused = [code for code in codes if code not in KNOWN]
+    return sorted(unused, key=lambda code: -len(list_wilayah(code)))
 
 
 async def make_place(

@@ -341,9 +341,10 @@ async def test_a_log_numbered_by_a_plain_sequence_is_found_out(
 
     with (
         patch("app.services.group_commit.event_log.append", by_sequence),
+        patch("app.services.group_commit.GROUP_LIMIT", 2),  # one request in a transaction
         pytest.raises(Lost),
     ):
-        await readers_pass_nothing_over(installation, place, asyncio.Event())
+        await readers_pass_nothing_over(installation, place, moved)
 
 
 # --- requests of the same key do not wait for a region that somebody else holds ----------

@@ -31,7 +31,14 @@ from app.live.pictures import Position
 from app.live.session import HEARTBEAT_S, Session
 from app.schemas.http import ProblemOut
 from app.schemas.live import ClientMessage, Seen, Subscribe, TicketOut, Unsubscribe
-from app.services.access import DEMO_PAGE, NETWORK_READ, STATE_READ, TICKET_LIFE, Reader
+from app.services.access import (
+    DEMO_PAGE,
+    NETWORK_READ,
+    PREFIX,
+    STATE_READ,
+    TICKET_LIFE,
+    Reader,
+)
 from app.services.summaries import NETWORK
 
 log = structlog.get_logger()
@@ -53,8 +60,8 @@ BAD_MESSAGE = 4510
 
 #: A socket that takes nothing for so long is closed; it comes back when it can.
 SLOW_AFTER_S = 10.0
-#: A wall sends a handful of messages in its life.
-MESSAGES_PER_10_S = 100
+#: A client may tell of every rev that it shows, which is ten a second for a channel.
+MESSAGES_PER_10_S = 300
 #: Beyond every region of the country and the network.
 MAX_CHANNELS = 600
 
@@ -95,6 +102,11 @@ class _Closed(Exception):
 @router.websocket("/v1/live")
 async def live(websocket: WebSocket, services: Annotated[Services, Depends(get_services)]) -> None:
     """Tell a client every change of its channels, until either side ends it."""
+    with contextlib.suppress(WebSocketDisconnect):  # gone before it was let in
+        await _serve(websocket, services)
+
+
+async def _serve(websocket: WebSocket, services: Services) -> None:
     try:
         _check_handshake(websocket, services)
     except DomainError as error:
@@ -123,7 +135,8 @@ def _check_handshake(websocket: WebSocket, services: Services) -> None:
     origin = websocket.headers.get("origin")
     if origin is not None and origin not in services.allowed_origins and not is_own_page(websocket):
         raise OriginNotAllowed("this page's origin may not open live connections")
-    if TOKENS_IN_URL & {name.lower() for name in websocket.query_params}:
+    named = TOKENS_IN_URL & {name.lower() for name in websocket.query_params}
+    if named or any(value.startswith(PREFIX) for value in websocket.query_params.values()):
         raise InvalidParameter("a credential in the address is refused; offer a ticket")
     if PROTOCOL not in websocket.scope["subprotocols"]:
         raise InvalidParameter(f"offer the subprotocol {PROTOCOL}", field="Sec-WebSocket-Protocol")

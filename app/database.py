@@ -11,7 +11,13 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -63,6 +69,20 @@ def make_engine(
 def async_url(url: str) -> str:
     """Return the URL with the driver we use, whatever driver it named."""
     return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+def check_url(url: str) -> None:
+    """Check that a URL is that of a PostgreSQL; whether one answers there is another matter.
+
+    Raises:
+        ValueError: it is not; what it holds is not repeated.
+    """
+    try:
+        backend = make_url(url).get_backend_name()
+    except (ArgumentError, ValueError):
+        backend = None
+    if backend not in ("postgresql", "postgres"):
+        raise ValueError("not an address such as postgresql://user:password@host/database")
 
 
 async def connect_raw(url: str) -> asyncpg.Connection[Any]:

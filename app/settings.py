@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.database import check_url
 
 #: Settings that may be read from a file, as secrets are mounted.
 FROM_FILES = ("database_url",)
@@ -20,7 +22,9 @@ FROM_FILES = ("database_url",)
 class Settings(BaseSettings):
     """The settings of one process."""
 
-    model_config = SettingsConfigDict(env_prefix="KENTONGAN_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="KENTONGAN_", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
 
     #: An outside PostgreSQL, 15 to 18; without it, the embedded one of the data
     #: directory is used.
@@ -43,6 +47,14 @@ class Settings(BaseSettings):
     log_json: bool = False
     #: On SIGTERM, requests under way get this many seconds to finish.
     shutdown_seconds: int = Field(10, ge=1, le=120)
+
+    @field_validator("database_url")
+    @classmethod
+    def check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse what could never be a database's address."""
+        if url is not None:
+            check_url(url.get_secret_value())
+        return url
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,8 @@ import typer
 from app.cli.database import DataDir, Json, database_url, prepared_engine, settings_for
 from app.cli.output import print_json, say
 from app.database import make_engine
+from app.domain.errors import DomainError
+from app.embedded import EmbeddedPostgresError
 from app.main import STATIC, now
 from app.services import installation
 from app.services.health import Health
@@ -58,11 +60,15 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
     settings = settings_for(data_dir)
 
     async def main() -> dict[str, Any]:
-        async with prepared_engine(data_dir, settings) as engine:
-            health = Health(engine, now)
-            readiness = await health.readiness()
-            report = await health.report()
-            return report | {"problems": readiness.problems, "halted": readiness.halted}
+        try:
+            async with prepared_engine(data_dir, settings) as engine:
+                health = Health(engine, now)
+                readiness = await health.readiness()
+                report = await health.report()
+                return report | {"problems": readiness.problems, "halted": readiness.halted}
+        except (DomainError, EmbeddedPostgresError) as error:
+            # What keeps every other command from its work is here a finding.
+            return {"lag": {}, "problems": [str(error)], "halted": {}}
 
     report: dict[str, Any] = {
         "python": platform.python_version(),

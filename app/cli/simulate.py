@@ -50,7 +50,7 @@ def simulate(
     """Post the events of a plausible city through the public API."""
     settings = settings_for(data_dir)
     options = Options(
-        url=url or f"http://127.0.0.1:{settings.port}",
+        url=_address(url) if url else f"http://127.0.0.1:{settings.port}",
         rate=rate,
         speed=speed,
         duration=duration,
@@ -82,6 +82,17 @@ def simulate(
         )
         print_json(summary.as_dict())
     raise typer.Exit(1 if summary.rejected or summary.conflicts else 0)
+
+
+def _address(url: str) -> str:
+    """Return the server's address, unless no server could ever answer there."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise CommandError("--url takes an address such as http://127.0.0.1:8000")
+    return url
 
 
 def _given_keys(given: list[str] | None) -> dict[str, str]:

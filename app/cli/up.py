@@ -88,7 +88,7 @@ def _try_port(settings: Settings) -> None:
         except OSError as error:
             raise CommandError(
                 f"port {settings.port} on {settings.host} cannot be used"
-                f" ({os.strerror(error.errno or 0)}); choose another with --port"
+                f" ({error.strerror}); choose another with --port"
             ) from None
 
 

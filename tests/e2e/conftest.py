@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,13 @@ class Copies:
     folder: Path
     stack: AsyncExitStack
 
+    @staticmethod
+    @asynccontextmanager
+    async def of(made: Made, folder: Path) -> AsyncIterator[Copies]:
+        """Give copies in a folder, whose programs are cleaned up at the end."""
+        async with AsyncExitStack() as stack:
+            yield Copies(made, folder, stack)
+
     @property
     def keys(self) -> list[Credential]:
         """Credentials that every copy knows, in the order of ``SOURCES``."""
@@ -97,8 +104,8 @@ class Copies:
 @pytest.fixture
 async def copies(made: Made, folder: Path) -> AsyncIterator[Copies]:
     """Give a test programs that were prepared before."""
-    async with AsyncExitStack() as stack:
-        yield Copies(made, folder, stack)
+    async with Copies.of(made, folder) as copies:
+        yield copies
 
 
 @pytest.fixture

@@ -88,11 +88,12 @@ async def run(
 class Program:
     """One ``kentongan up``: its processes, and what they say.
 
-    ``folder`` is where the person stands; ``words`` are further options.
+    ``folder`` is where the person stands; ``words`` are further options. Without
+    a data directory none is named on the command line.
     """
 
     folder: Path
-    data_dir: Path
+    given_data_dir: Path | None
     port: int = field(default_factory=free_port)
     words: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -104,6 +105,11 @@ class Program:
         self.news = News()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def data_dir(self) -> Path:
+        """Where its data is: told on the command line, or the place that it takes by itself."""
+        return self.given_data_dir or self.folder / "var" / "data"
 
     @property
     def url(self) -> str:
@@ -139,7 +145,7 @@ class Program:
         self.lines.clear()
         self._process = await asyncio.create_subprocess_exec(
             COMMAND,
-            *("up", "--data-dir", str(self.data_dir), "--port", str(self.port), *self.words),
+            *("up", "--port", str(self.port), *self._place(), *self.words),
             cwd=self.folder,
             env=environment(**self.env, **{MARK: self.mark}),
             stdin=asyncio.subprocess.DEVNULL,
@@ -150,6 +156,9 @@ class Program:
             **self.account,
         )
         self._reading = asyncio.create_task(self._read(self._process.stderr))
+
+    def _place(self) -> list[str]:
+        return ["--data-dir", str(self.given_data_dir)] if self.given_data_dir else []
 
     async def start(self) -> None:
         """Start the program and wait until it says that it is up."""

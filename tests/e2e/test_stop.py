@@ -151,6 +151,14 @@ async def test_a_port_that_is_taken_is_said_and_nothing_is_begun(folder: Path) -
     assert not (folder / "data").exists()
 
 
+async def test_a_host_that_does_not_exist_is_said(folder: Path) -> None:
+    words = ("--data-dir", folder / "data", "--host", "tidak.ada.invalid")
+    done = await run("up", *words, cwd=folder, code=1)
+    assert done.err.count("\n") == 1
+    assert "tidak.ada.invalid" in done.err
+    assert "Unknown error" not in done.err
+
+
 async def test_a_data_directory_in_use_is_said_and_left_alone(
     copies: Copies, a_client: Client
 ) -> None:

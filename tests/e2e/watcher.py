@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -81,6 +82,8 @@ class Watcher:
     def __post_init__(self) -> None:
         self.news = News()
         self.failure: BaseException | None = None
+        #: What each picture must be, beside what the contract says.
+        self.demand: Callable[[dict[str, Any]], bool] = lambda state: True
         #: Cleared, the watcher reads no further message.
         self.reading = asyncio.Event()
         self.reading.set()
@@ -223,6 +226,7 @@ class Watcher:
         assert message["channel"] == self.channel
         assert message["head"] >= message["seq"]
         check_members(state)
+        assert self.demand(state), "a picture that must not be"
         members = ("channel", "epoch", "rev", "seq", "head", "current_at")
         self.picture = {name: message[name] for name in members} | {"state": state}
         self.agreement.note(self.picture)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.builders import REPORT
 from tests.live_client import LiveClient
@@ -175,3 +176,14 @@ async def folded(api: Api, place: Place, wall: LiveClient, *events: dict[str, An
     seq = max(line["seq"] for line in answer.json()["receipts"])
     await wall.follow(place.channel, seq)
     return int(seq)
+
+
+async def metric(web: httpx.AsyncClient, name: str, **labels: str) -> float | None:
+    """Read one value of the process's metrics."""
+    answer = await web.get("/metrics")
+    assert answer.status_code == 200
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return float(sample.value)
+    return None

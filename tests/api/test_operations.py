@@ -10,14 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.openapi.models import OpenAPI
-from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from app.database import transaction
 from app.main import commands_bus, now
 from app.problems import FRAMEWORK, PROBLEMS
 from app.services.rebuild import rebuild
-from tests.api.client import BATCH, STRUCTURED, Api, Place, check_problem, folded, outcomes
+from tests.api.client import BATCH, STRUCTURED, Api, Place, check_problem, folded, metric, outcomes
 from tests.api.conftest import Installation
 from tests.api.waiting import eventually
 from tests.live_client import LiveClient
@@ -30,17 +29,6 @@ async def test_a_program_that_runs_is_alive_and_ready(web: httpx.AsyncClient) ->
     body = answer.json()
     assert body["problems"] == []
     assert body["status"] == ("degraded" if body["halted"] else "ready")
-
-
-async def metric(web: httpx.AsyncClient, name: str, **labels: str) -> float | None:
-    """Read one value of the process's metrics."""
-    answer = await web.get("/metrics")
-    assert answer.status_code == 200
-    for family in text_string_to_metric_families(answer.text):
-        for sample in family.samples:
-            if sample.name == name and labels.items() <= sample.labels.items():
-                return float(sample.value)
-    return None
 
 
 async def test_metrics_count_what_became_of_events(

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
 import psutil
 
 from tests.e2e.waiting import SOON, News, eventually
@@ -310,17 +309,6 @@ class Role:
                 stderr=log,
                 start_new_session=True,
             )
-
-    async def serving(self, client: httpx.AsyncClient) -> None:
-        """Wait until the api is ready for its work."""
-
-        async def ready() -> bool:
-            assert self.process.returncode is None, "the api has ended"
-            with contextlib.suppress(httpx.TransportError):
-                return (await client.get("/readyz")).status_code == 200
-            return False
-
-        await eventually(ready, "a ready api")
 
     async def stop(self) -> int:
         """Stop the process with SIGTERM and return its exit code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import httpx
@@ -37,3 +38,14 @@ async def verified(client: httpx.AsyncClient, credential: Credential) -> list[di
     assert answer.status_code == 200, answer.text
     differences: list[dict[str, Any]] = answer.json()["differences"]
     return differences
+
+
+async def serving(client: httpx.AsyncClient) -> None:
+    """Wait until a program is ready for its work."""
+
+    async def ready() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return (await client.get("/readyz")).status_code == 200
+        return False
+
+    await eventually(ready, "a program that is ready")

@@ -23,7 +23,7 @@ from tests.e2e.conftest import LAKSA, Copies, create_key
 from tests.e2e.ledger import Load, check_log, read_log
 from tests.e2e.posting import Client, a_report, post
 from tests.e2e.program import COMMAND, Program, Role, free_port, role_of, run
-from tests.e2e.reading import settled, verified
+from tests.e2e.reading import serving, settled, verified
 from tests.e2e.watcher import Watcher
 from tests.processes import gone
 
@@ -217,7 +217,7 @@ async def test_a_second_api_shares_the_log_and_stops_alone(
         one = a_client(program)
         other = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
         async with other:
-            await second.serving(other)
+            await serving(other)
             # The same events at the same instant over both, each in an order of its own.
             events = [a_report(laksa.source, f"b-{number}") for number in range(60)]
             posts = [

@@ -62,7 +62,7 @@ class LiveFeed:
             rung, self._rung = self._rung, set()
             if "*" in rung or loop.time() >= look_at:
                 look_at = loop.time() + POLL_S
-                await self._guarded(self._poll)
+                await self._guarded(self.poll)
             else:
                 await self._guarded(partial(self._advance, rung))
 
@@ -77,7 +77,7 @@ class LiveFeed:
             log.exception("Feeding the walls failed", action="live.feed_failed")
             await asyncio.sleep(POLL_S)
 
-    async def _poll(self) -> None:
+    async def poll(self) -> None:
         """Compare where channels stand with what we hold; most have only been looked at."""
         if not self._hub.channels:
             return

@@ -287,6 +287,7 @@ class Role:
     folder: Path
     words: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = (str(COMMAND),)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -300,7 +301,7 @@ class Role:
         """Start the process and wait for nothing."""
         with (self.folder / f"{self.words[0]}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                COMMAND,
+                *self.command,
                 *self.words,
                 cwd=self.folder,
                 env=environment(**self.env),

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from random import Random
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import Copies
-from tests.e2e.ledger import Load, check_log, expected_reports, read_log
-from tests.e2e.posting import Client
-from tests.e2e.program import run
-from tests.e2e.reading import read_state, settled
+from tests.e2e.ledger import Ledger, Load, check_log, expected_reports, read_log
+from tests.e2e.posting import Client, a_report, post
+from tests.e2e.program import Role, free_port, run
+from tests.e2e.reading import read_state, serving, settled
 from tests.e2e.watcher import Agreement, Watcher
 
+#: The program with one thing broken: the answer goes out while its commit has yet to come.
+ANSWERS_FIRST = """
+import asyncio
+from contextlib import asynccontextmanager
+from app.services import group_commit
+
+COMMITS_AFTER_S = 600
+later = set()
+
+async def commit(connection):
+    await asyncio.sleep(COMMITS_AFTER_S)
+    await connection.commit()
+
+@asynccontextmanager
+async def transaction(engine):
+    connection = await engine.connect()
+    yield connection
+    later.add(asyncio.create_task(commit(connection)))
+
+group_commit.transaction = transaction
+from app.cli import main
+main()
+"""
 #: Rounds in which each of these dies once, at a moment that chance picks.
 ROUNDS = 2
 VICTIMS = ("api", "projector", "postgres", "parent")
@@ -56,3 +81,23 @@ async def test_nothing_acknowledged_is_lost_or_doubled_whoever_is_killed(
         assert set(watcher.snapshots) <= {"initial", "behind"}, watcher.snapshots
     done = await run("verify", "--data-dir", program.data_dir, "--json", cwd=program.folder)
     assert done.json["differences"] == []
+
+
+async def test_a_server_that_answers_before_it_commits_is_found_out(
+    copies: Copies, a_client: Client
+) -> None:
+    program = await copies.program()
+    laksa, ledger, port = copies.keys[0], Ledger(), free_port()
+    words = ("api", "--data-dir", str(program.data_dir), "--port", str(port))
+    command = (sys.executable, "-c", ANSWERS_FIRST)
+    broken = Role(program.folder, words, command=command)
+    address = f"http://127.0.0.1:{port}"
+    async with broken, httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        await serving(client)
+        answer = await post(client, laksa, [a_report(laksa.source, "b-1")], status=202)
+        for receipt in answer.json()["receipts"]:
+            ledger.enter(receipt)
+        await broken.kill()
+    log = await read_log(a_client(program), laksa)
+    with pytest.raises(AssertionError, match="1 acknowledged events are missing"):
+        check_log(log, laksa.region, ledger)

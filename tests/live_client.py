@@ -147,13 +147,19 @@ class Checker:
         self.held: dict[str, Held] = {}
         self.past: dict[tuple[str, str, int], Held] = {}
         self.messages: list[dict[str, Any]] = []
+        #: Subscriptions without an answer. Of two that come together the first
+        #: may never get one, so that an answer is for any of them that it fits.
         self._asked: dict[str, list[_Asked]] = {}
+        #: Channels that this connection has told something of, and those of them
+        #: that were not left.
+        self._begun: set[str] = set()
         self._following: set[str] = set()
         self._greeted = False
 
     def connected(self) -> None:
         """Begin a new connection: nothing is subscribed, what is held stays."""
         self._asked.clear()
+        self._begun.clear()
         self._following.clear()
         self._greeted = False
 
@@ -169,9 +175,8 @@ class Checker:
         self.past.clear()
 
     def leaving(self, channel: str) -> None:
-        """Note an unsubscription that is being sent."""
+        """Note an unsubscription that is being sent; what is on its way still comes."""
         self._following.discard(channel)
-        self._asked.pop(channel, None)
 
     def told(self, text: str | bytes) -> dict[str, Any]:
         """Check one message against all that was told before."""
@@ -187,30 +192,30 @@ class Checker:
         self.messages.append(message)
         return message
 
-    def _answered(self, channel: str) -> _Asked | None:
-        asked = self._asked.get(channel)
-        return asked.pop(0) if asked else None
+    def _answered(self, channel: str, fits: Callable[[_Asked], bool]) -> _Asked | None:
+        for asked in self._asked.get(channel, []):
+            if fits(asked):
+                self._asked[channel].remove(asked)
+                return asked
+        return None
 
     def _snapshot(self, message: dict[str, Any]) -> None:
-        channel, reason = message["channel"], message["reason"]
-        asked = self._answered(channel)
+        channel, initial = message["channel"], message["reason"] == "initial"
+        asked = self._answered(channel, lambda asked: initial is (asked.position is None))
         if asked is not None:
-            self._check_first(channel, asked, message)
+            self._check_first(asked, message)
         else:
-            if channel not in self._following:
-                return  # was on its way when the channel was left
-            need(reason in UNASKED, "a snapshot that nobody asked for says epoch or behind")
+            need(channel in self._begun, "a snapshot is of a channel that was asked for")
             self._check_unasked(self.held[channel], message)
         _check_can_be_patched(message["state"])
-        self._following.add(channel)
+        self._begin(channel)
         self._hold(channel, message, message["state"])
 
-    def _check_first(self, channel: str, asked: _Asked, message: dict[str, Any]) -> None:
-        reason = message["reason"]
-        if asked.position is None:
-            need(reason == "initial", "without a position the first snapshot is initial")
-            return
-        need(reason != "initial", "a position that is not resumed is told why")
+    def _begin(self, channel: str) -> None:
+        self._begun.add(channel)
+        self._following.add(channel)
+
+    def _check_first(self, asked: _Asked, message: dict[str, Any]) -> None:
         if asked.held is not None:
             self._check_unasked(asked.held, message)
 
@@ -230,20 +235,18 @@ class Checker:
 
     def _resumed(self, message: dict[str, Any]) -> None:
         channel = message["channel"]
-        asked = self._answered(channel)
-        need(asked is not None and asked.position is not None, "resumed answers a position")
-        assert asked is not None
         place = {"epoch": message["epoch"], "rev": message["rev"]}
-        need(place == asked.position, "resumed repeats the client's position")
+        asked = self._answered(channel, lambda asked: asked.position == place)
+        need(asked is not None, "resumed repeats a position that was asked for")
+        assert asked is not None
         need(asked.held is not None, "nobody is resumed from what was never told")
         assert asked.held is not None
         self.held[channel] = asked.held
-        self._following.add(channel)
+        self._begin(channel)
 
     def _delta(self, message: dict[str, Any]) -> None:
         channel = message["channel"]
-        if channel not in self._following:
-            return  # was on its way when the channel was left, or before the new answer
+        need(channel in self._begun, "a delta follows a snapshot, or what was resumed")
         held = self.held[channel]
         need(message["epoch"] == held.epoch, "a delta stays within the epoch")
         need(message["from"] == held.rev, "ordered, unique: from is the rev that is held")
@@ -285,7 +288,7 @@ class Checker:
     def _heartbeat(self, message: dict[str, Any]) -> None:
         for channel, place in message["positions"].items():
             if channel not in self._following or self._asked.get(channel):
-                continue
+                continue  # on its way when something else was asked
             held = self.held[channel]
             told = (place["epoch"], place["rev"], place["seq"])
             need(told == (held.epoch, held.rev, held.seq), "a heartbeat tells what is held")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from fastapi import Path as PathParameter
+from fastapi.security import HTTPBearer
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
@@ -68,7 +69,15 @@ def get_services(connection: HTTPConnection) -> Services:
 ServicesIn = Annotated[Services, Depends(get_services)]
 
 
-async def get_reader(request: Request, services: ServicesIn) -> Reader:
+#: Tells the documents of the API that a key is needed; the look-up is ours.
+_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="key", description="A key of `kentongan key create`."
+)
+
+
+async def get_reader(
+    request: Request, services: ServicesIn, _: Annotated[object, Depends(_BEARER)]
+) -> Reader:
     """Return who asks, once within the quota."""
     reader = await services.access.reader_of(request.headers.get("authorization"))
     await services.quota.spend(reader)

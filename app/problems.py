@@ -40,6 +40,7 @@ PROBLEMS: dict[type[DomainError], Problem] = {
     errors.MalformedEvent: Problem("The request holds no CloudEvent", S.BAD_REQUEST),
     errors.InvalidParameter: Problem("A parameter is invalid", S.UNPROCESSABLE_ENTITY),
     errors.UnsupportedMediaType: Problem("Unsupported media type", S.UNSUPPORTED_MEDIA_TYPE),
+    errors.UpgradeNeeded: Problem("A websocket is needed", S.UPGRADE_REQUIRED),
     errors.BodyTooLarge: Problem("The body is too large", S.REQUEST_ENTITY_TOO_LARGE),
     errors.BatchTooLarge: Problem("The batch is too large", S.REQUEST_ENTITY_TOO_LARGE),
     errors.CredentialMissing: Problem("A credential is needed", S.UNAUTHORIZED),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from app import embedded
-from app.cli.output import configure_logging, say
+from app.cli.output import CommandError, configure_logging, say
 from app.database import Engine, make_engine
 from app.main import now
 from app.services import installation
@@ -43,35 +43,39 @@ def settings_for(data_dir: Path | None, **changes: Any) -> Settings:
     return settings
 
 
-def is_running_elsewhere(settings: Settings, data_dir: Path | None) -> Path | None:
-    """Return the demo's data directory where that is what the command must mean.
-
-    That is: no directory was named, none was ever made at the default place,
-    and a demo is running beside it.
-    """
-    if data_dir is not None or "data_dir" in settings.model_fields_set:
-        return None
-    if not settings.data_dir.exists() and embedded.running_url(DEMO_DATA_DIR):
-        return DEMO_DATA_DIR
-    return None
+def _named(data_dir: Path | None, settings: Settings) -> bool:
+    """Say whether somebody chose the data directory, or it is only the default."""
+    return data_dir is not None or "data_dir" in settings.model_fields_set
 
 
 @asynccontextmanager
-async def database_url(data_dir: Path | None, settings: Settings) -> AsyncIterator[str]:
+async def database_url(
+    data_dir: Path | None, settings: Settings, *, begin: bool = True
+) -> AsyncIterator[str]:
     """Give the database's address: an outside one, the running instance's, or one for a moment.
 
     Without a running instance the embedded database is started for the command
-    alone, and stopped after it.
+    alone, and stopped after it. Where no directory was named and the default
+    one does not run, a running demo is meant. ``begin`` False is for commands
+    that only look: they must not make a database that is not there.
+
+    Raises:
+        CommandError: there is no database, and the command is not one to begin it.
     """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
     folder = settings.data_dir
-    demo = is_running_elsewhere(settings, data_dir)
-    if demo is not None:
-        say(f"Using the running demo in {demo} (name another with --data-dir).")
-        folder = demo
     url = await asyncio.to_thread(embedded.running_url, folder)
+    if url is None and not _named(data_dir, settings):
+        url = await asyncio.to_thread(embedded.running_url, DEMO_DATA_DIR)
+        if url is not None:
+            say(f"Using the running demo in {DEMO_DATA_DIR} (name another with --data-dir).")
+        elif not begin and not folder.exists():
+            raise CommandError(
+                f"there is no database in {folder} yet: begin one with `kentongan up`,"
+                " or name another with --data-dir"
+            )
     if url is not None:
         yield url
         return
@@ -82,7 +86,7 @@ async def database_url(data_dir: Path | None, settings: Settings) -> AsyncIterat
 @asynccontextmanager
 async def prepared_engine(data_dir: Path | None, settings: Settings) -> AsyncIterator[Engine]:
     """Give an engine on the database, migrated and seeded where it is our own and new."""
-    async with database_url(data_dir, settings) as url:
+    async with database_url(data_dir, settings, begin=False) as url:
         # Commands may take long: a verification of years has no deadline.
         engine = make_engine(url, pool_size=4, command_timeout=None)
         try:

@@ -59,6 +59,10 @@ class UnsupportedMediaType(DomainError):
     """The content type is none of the three CloudEvents modes."""
 
 
+class UpgradeNeeded(DomainError):
+    """The route speaks websocket alone, and the request did not ask for it."""
+
+
 class BodyTooLarge(DomainError):
     """The body is longer than the route takes."""
 

@@ -58,7 +58,8 @@ def _check_integer(data: Mapping[str, Any], name: str, least: int, most: int) ->
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise InvalidData(f"must be a whole number from {least} up", field=f"data.{name}")
+        span = f"from {least} to {most}" if most < 1_000 else f"from {least} up"
+        raise InvalidData(f"must be a whole number {span}", field=f"data.{name}")
 
 
 def _check_location(value: Any) -> None:

@@ -21,8 +21,16 @@ router = APIRouter(tags=["events"])
 #: A batch of a thousand events of 5 KB.
 MAX_BODY = 5_000_000
 
+_EXAMPLE = {
+    "specversion": "1.0",
+    "id": "my-first-event",
+    "source": "urn:pemda:36.71:laksa",
+    "type": "id.go.tangerangkota.laksa.report.submitted.v1",
+    "subject": "MY-0001",
+    "data": {"service": "jalan_rusak", "area": "36.71.05"},
+}
 _CONTENT = {
-    "application/cloudevents+json": {"schema": {"type": "object"}},
+    "application/cloudevents+json": {"schema": {"type": "object"}, "example": _EXAMPLE},
     "application/cloudevents-batch+json": {
         "schema": {"type": "array", "items": {"type": "object"}}
     },

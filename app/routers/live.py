@@ -24,6 +24,7 @@ from app.domain.errors import (
     MalformedJson,
     OriginNotAllowed,
     RetryableError,
+    UpgradeNeeded,
 )
 from app.domain.regions import parse_region_code
 from app.domain.strict_json import check_depth, loads
@@ -89,6 +90,12 @@ async def _ticket_reader(request: Request, services: Services) -> Reader:
     if NETWORK_READ not in reader.scopes:
         reader.require(STATE_READ)
     return reader
+
+
+@router.get("/v1/live", status_code=426, response_model=ProblemOut, include_in_schema=False)
+async def refuse_plain() -> None:
+    """Tell a client whose upgrade got lost what was wrong; proxies drop it at times."""
+    raise UpgradeNeeded(f"open a websocket with the subprotocol {PROTOCOL}")
 
 
 class _Closed(Exception):
@@ -272,6 +279,9 @@ class _Connection:
                 feed.close(name, self._work.set)
             raise
         self._session.start(name, channel, held, reason)
+        if held is not None and held.rev == channel.picture.rev:
+            # Nothing was missed, so that no delta will tell how old the picture is.
+            self._session.heartbeat(self._services.clock())
 
     async def _send(self) -> None:
         """Send what the session has to say; while a send waits, nothing is queued."""

@@ -56,7 +56,7 @@ async def read_region_state(
     return _state(found, request)
 
 
-@router.get("/v1/network/state", response_model=StateOut, tags=["network"])
+@router.get("/v1/network/state", response_model=StateOut)
 async def read_network_state(request: Request, reader: ReaderIn, services: ServicesIn) -> Response:
     """Return the network's state: one line per region, and the totals."""
     reader.require("network:read")

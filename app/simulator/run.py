@@ -221,7 +221,7 @@ async def _since(run: _Run, source: Source, key: str) -> int | None:
         heard = await register.last_heard(run.client, source, key)
         if heard is not None:
             missed = milliseconds(heard) - LATEST
-            return max(min(span.since, missed), span.start - _LONGEST_GAP)
+            return max(missed, span.start - _LONGEST_GAP)
     return span.since if span.since < span.start else None
 
 

@@ -23,6 +23,7 @@ from app.dependencies import Quota, Services
 from app.domain.times import Clock
 from app.live.hub import Hub
 from app.routers import cases, events, live, operations, pages, regions, sources
+from app.routers.http_protocol import BoundedProtocol
 from app.routers.websocket_protocol import LiveProtocol
 from app.services.access import Access
 from app.services.group_commit import GroupCommit
@@ -129,6 +130,7 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
         create_app(settings, url),
         host=settings.host,
         port=settings.port,
+        http=BoundedProtocol,
         ws=LiveProtocol,
         ws_max_size=MAX_WEBSOCKET_MESSAGE,
         ws_per_message_deflate=False,

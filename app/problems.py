@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app.domain import errors
@@ -80,9 +81,11 @@ FRAMEWORK: dict[int, str] = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "request-timeout",
     413: "body-too-large",
     415: "unsupported-media-type",
     422: "invalid-parameter",
+    431: "headers-too-large",
     500: "internal-error",
 }
 
@@ -116,7 +119,8 @@ def response(error: DomainError) -> JSONResponse:
     return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
 
 
-def _framework(status: int, detail: str, headers: Any = None, **members: Any) -> JSONResponse:
+def framework(status: int, detail: str, headers: Any = None, **members: Any) -> JSONResponse:
+    """Return the answer that tells of a failure which the framework found."""
     slug = FRAMEWORK.get(status, "http-error")
     body = {
         "type": TYPE_PREFIX + slug,
@@ -140,7 +144,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed(request))
-    return _framework(error.status_code, phrase, headers)
+    return framework(error.status_code, phrase, headers)
 
 
 def _allowed(request: Request) -> list[str]:
@@ -161,7 +165,7 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     detail = "; ".join(
         f"{field}: {_reason(item)}" for field, item in zip(fields, wrong, strict=True)
     )
-    return _framework(422, detail, None, field=fields[0] if fields else "")
+    return framework(422, detail, None, field=fields[0] if fields else "")
 
 
 def _reason(item: dict[str, Any]) -> str:
@@ -173,6 +177,12 @@ def _reason(item: dict[str, Any]) -> str:
     }.get(item["type"], f"is invalid ({item['type']})")
 
 
+async def _gone(_: Request, error: Exception) -> Response:
+    """Answer nobody: the client left before its request was whole."""
+    del error
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error(
         "A request failed unexpectedly",
@@ -180,7 +190,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
         route=getattr(request.scope.get("route"), "path", None),
         exc_info=error,
     )
-    return _framework(500, "The server failed; it has been written down")
+    return framework(500, "The server failed; it has been written down")
 
 
 def install(app: FastAPI) -> None:
@@ -188,4 +198,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)

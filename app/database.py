@@ -94,6 +94,8 @@ async def connect_raw(url: str) -> asyncpg.Connection[Any]:
 #: What asyncpg raises when the server is gone or goes away, besides OSError.
 _AWAY = (
     asyncpg.exceptions.InterfaceError,
+    # The driver's word for a connection that died between two messages of one statement.
+    asyncpg.exceptions.InternalClientError,
     asyncpg.exceptions.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,

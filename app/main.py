@@ -68,13 +68,17 @@ def create_app(settings: Settings, url: str, clock: Clock = now) -> FastAPI:
             allowed_origins=frozenset(settings.allowed_origins),
         )
         app.state.services = services
-        async with _running(bus.run(), committer.run(), feed.run(), _learn_purpose(services)):
-            # What was loaded at the start stays for good; without this, every
-            # full collection walks it again (single p99 40 ms against 12 ms).
-            gc.collect()
-            gc.freeze()
-            yield
-            await committer.finish()
+        try:
+            async with _running(bus.run(), committer.run(), feed.run(), _learn_purpose(services)):
+                # What was loaded at the start stays for good; without this, every
+                # full collection walks it again (single p99 40 ms against 12 ms).
+                gc.collect()
+                gc.freeze()
+                yield
+                await committer.finish()
+        except BaseExceptionGroup:
+            app.state.failed.set()
+            raise
         await engine.dispose()
 
     app = FastAPI(
@@ -85,6 +89,7 @@ def create_app(settings: Settings, url: str, clock: Clock = now) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.failed = asyncio.Event()
     for module in (events, cases, regions, sources, live, operations, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
@@ -126,8 +131,9 @@ async def _exit_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
 
 async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = None) -> None:
     """Run the api role until ``stop``: stop accepting, finish, close sockets with 1012."""
+    app = create_app(settings, url)
     config = uvicorn.Config(
-        create_app(settings, url),
+        app,
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,
@@ -145,8 +151,13 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
     # Signals are the command line's to hear: uvicorn would end the process by the signal once it
     # has served, before what outlives the server, such as the database, could be stopped.
     server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
-    async with _running(_exit_on(stop or asyncio.Event(), server)):
+    ends = stop or asyncio.Event(), app.state.failed
+    async with _running(*(_exit_on(end, server) for end in ends)):
         await server.serve()
+    if app.state.failed.is_set():
+        # uvicorn has logged why, and would have gone on answering without them: an api that
+        # takes no events and moves no wall. Whoever supervises starts it again.
+        raise SystemExit(1)
 
 
 async def run_projector(settings: Settings, url: str, clock: Clock = now) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from app.bus.doorbell import Ring
-from app.database import connect_raw, is_away, notify
+from app.database import connect_raw, is_away, notify, told
 
 log = structlog.get_logger()
 
@@ -68,9 +68,15 @@ class PostgresBus:
                 finally:
                     connection.terminate()
             except Exception as error:
-                if not is_away(error):
-                    raise
-                log.warning("The bus lost its database and will try again", action="bus.lost")
+                if is_away(error):
+                    log.warning("The bus lost its database and will try again", action="bus.lost")
+                else:
+                    # Rings are hints: their failure must not be that of the whole process.
+                    log.error(  # noqa: TRY400 - a traceback could hold what was sent
+                        "The bus failed and will try again",
+                        action="bus.failed",
+                        error=told(error),
+                    )
             await asyncio.sleep(RECONNECT_S)
 
     async def _hear(self, connection: Any) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.e2e.ledger import Load, check_log, read_log
 from tests.e2e.posting import Client, a_report, post
 from tests.e2e.program import COMMAND, Program, Role, free_port, role_of, run
 from tests.e2e.reading import serving, settled, verified
+from tests.e2e.waiting import SOON
 from tests.e2e.watcher import Watcher
 from tests.processes import gone
 
@@ -76,6 +78,8 @@ async def test_ctrl_c_stops_the_api_then_the_projector_then_the_database(copies:
             tasks.create_task(note_end(role))
         # Found before any of them can be gone.
         await asyncio.gather(*map(program.child, ("postgres", "projector", "api")))
+        # Impatient people press it twice.
+        os.killpg(program.pid, signal.SIGINT)
         assert await program.interrupt() == 0
     assert order == ["api", "projector", "postgres"]
     assert program.lines[-2:] == ["Stopped.", ""]
@@ -101,12 +105,17 @@ async def test_ctrl_c_while_it_comes_up_leaves_nothing_and_the_next_start_works(
     await program.start()
 
 
-async def test_a_second_ctrl_c_does_not_break_the_order(copies: Copies) -> None:
+async def test_it_lives_on_when_nobody_reads_what_it_says(copies: Copies, a_client: Client) -> None:
     program = await copies.program()
+    client = a_client(program)
+    program.listen_no_more()
+    await program.kill("projector")
+    await program.kill("api")  # of both deaths the parent speaks
+    await serving(client)
+    projector = await program.child("projector")
     family = program.family()
-    os.killpg(program.pid, signal.SIGINT)
-    os.killpg(program.pid, signal.SIGINT)
-    assert await program.ended() == 0
+    assert projector in family
+    assert await program.stop() == 0
     await program.nothing_left(family)
 
 
@@ -159,19 +168,6 @@ async def test_a_host_that_does_not_exist_is_said(folder: Path) -> None:
     assert "Unknown error" not in done.err
 
 
-async def test_a_data_directory_in_use_is_said_and_left_alone(
-    copies: Copies, a_client: Client
-) -> None:
-    program = await copies.program()
-    port = str(free_port())
-    done = await run(
-        *("up", "--data-dir", program.data_dir, "--port", port), cwd=program.folder, code=1
-    )
-    assert done.err.count("\n") == 1
-    assert f"already in use (process {program.pid})" in done.err
-    assert (await a_client(program).get("/readyz")).status_code == 200
-
-
 async def test_a_private_directory_that_holds_other_files_is_used_as_it_is(folder: Path) -> None:
     data_dir = folder / "private"
     data_dir.mkdir(mode=0o700)
@@ -204,6 +200,33 @@ def ordinary_account() -> Any:
     except PermissionError:
         return {}  # the clone lies in root's private home, and is root's alone to run
     return other
+
+
+#: The program with one thing broken: what moves the walls fails a moment after the start.
+FEED_FAILS = """
+import asyncio
+from app.services.live_feed import LiveFeed
+
+async def run(self):
+    await asyncio.sleep(0.5)
+    raise RuntimeError("broken on purpose")
+
+LiveFeed.run = run
+from app.cli import main
+main()
+"""
+
+
+async def test_an_api_whose_inner_work_failed_ends_and_does_not_go_on_half_dead(
+    copies: Copies,
+) -> None:
+    async with await embedded.start(copies.data_dir()) as postgres:
+        env = {"KENTONGAN_DATABASE_URL": postgres.url}
+        command = (sys.executable, "-c", FEED_FAILS)
+        async with Role(copies.folder, ("api", "--port", str(free_port())), env, command) as api:
+            async with asyncio.timeout(SOON):
+                assert await api.process.wait() == 1
+    assert "broken on purpose" in (copies.folder / "api.log").read_text()
 
 
 async def test_a_second_api_shares_the_log_and_stops_alone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +19,21 @@ from app.cli.supervise import ChildFailed
 from app.domain.errors import DomainError
 from app.embedded import EmbeddedPostgresError
 
+
+class _Console(Console):
+    """A console whose reader may leave: a pipe's other end, a terminal that was closed."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence: who supervises has other work than to be read."""
+        self.quiet = True
+        # Else the interpreter's last flush fails as well, and with it the exit code.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
+
+
 #: People's eyes; stdout is for what was asked for.
-console = Console(stderr=True, highlight=False)
+console = _Console(stderr=True, highlight=False)
 
 
 class CommandError(Exception):
@@ -77,8 +91,10 @@ def print_json(document: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Say something to a person."""
-    console.print(text, markup=False, soft_wrap=True)
+    """Say something to a person, if one is still there to hear it."""
+    # A terminal that was closed takes no more; that is no reason to stop.
+    with contextlib.suppress(OSError):
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def configure_logging(*, as_json: bool) -> None:

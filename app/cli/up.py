@@ -22,7 +22,7 @@ import typer
 
 from app import embedded
 from app.cli.database import DEMO_DATA_DIR, DataDir, settings_for
-from app.cli.output import CommandError, console, say
+from app.cli.output import CommandError, say
 from app.cli.roles import Host, Port
 from app.cli.simulate import KEYS_VARIABLE
 from app.cli.supervise import Child, StopRequested, stop_on_signals, supervise, unless_stopped
@@ -212,7 +212,5 @@ def _announce(settings: Settings, address: str, *, demo: bool) -> None:
 
 
 def _tell(name: str, line: str) -> None:
-    if line.startswith("{"):  # a log line for machines stays one JSON object
-        console.print(line, markup=False, soft_wrap=True)
-    else:
-        console.print(f"{name:>10} | {line}", markup=False, soft_wrap=True)
+    # A log line for machines stays one JSON object.
+    say(line if line.startswith("{") else f"{name:>10} | {line}")

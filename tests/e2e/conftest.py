@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app import embedded
+from app.database import make_engine
+from app.domain.regions import parse_source
+from app.main import now
+from app.services import access
 from tests.e2e.posting import Client, Credential
 from tests.e2e.program import Program, run
 from tests.folders import quick_folder
@@ -41,6 +45,17 @@ async def create_key(data_dir: Path, source: str, *scopes: str) -> Credential:
     return Credential(done.json["source"], done.json["key"])
 
 
+async def make_keys(url: str, *sources: str) -> list[Credential]:
+    """Make keys of every scope in a database, without a command for each."""
+    engine = make_engine(url, pool_size=1)
+    keys = []
+    for source in map(parse_source, sources):
+        key = await access.create_key(engine, now, source, frozenset(SCOPES))
+        keys.append(Credential(source.urn, key))
+    await engine.dispose()
+    return keys
+
+
 @pytest.fixture(scope="session")
 def shelf() -> Iterator[Path]:
     """Give a folder for all data directories of this worker."""
@@ -63,9 +78,9 @@ async def made(shelf: Path) -> Made:
     """Make one data directory with keys, to be copied for each test."""
     program = Program(shelf, shelf / "made")
     async with program:
-        keys = await asyncio.gather(
-            *(create_key(program.data_dir, source, *SCOPES) for source in SOURCES)
-        )
+        url = embedded.running_url(program.data_dir)
+        assert url is not None
+        keys = await make_keys(url, *SOURCES)
         assert await program.stop() == 0
     return Made(program.data_dir, {key.source: key for key in keys})
 
@@ -90,11 +105,14 @@ class Copies:
         """Credentials that every copy knows, in the order of ``SOURCES``."""
         return [self.made.keys[source] for source in SOURCES]
 
+    def data_dir(self, name: str = "data") -> Path:
+        """Return a copy of the made data directory."""
+        subprocess.run(["cp", "-a", self.made.data_dir, self.folder / name], check=True)
+        return self.folder / name
+
     async def program(self, name: str = "data", *, start: bool = True, **given: Any) -> Program:
         """Return a program on a copy of its own, cleaned up at the test's end."""
-        data_dir = self.folder / name
-        subprocess.run(["cp", "-a", self.made.data_dir, data_dir], check=True)
-        program = Program(self.folder, data_dir, **given)
+        program = Program(self.folder, self.data_dir(name), **given)
         self.stack.push_async_callback(program.clean_up)
         if start:
             await program.start()

@@ -192,6 +192,12 @@ class Program:
         """Return all that was said."""
         return "\n".join(self.lines)
 
+    def listen_no_more(self) -> None:
+        """Close the pipe that the program speaks to, as a reader that dies does."""
+        assert self._process is not None
+        pipe = self._process._transport.get_pipe_transport(2)  # type: ignore[attr-defined]
+        pipe.close()
+
     async def ended(self) -> int:
         """Wait for the parent's end and return its exit code."""
         assert self._process is not None
@@ -263,9 +269,10 @@ class Program:
         await eventually(none, f"the end of {self.left()}")
 
     async def clean_up(self) -> None:
-        """End what is still there, by force."""
+        """End what is still there, by force; what was said is shown where the test failed."""
         if self._process is None:
             return
+        sys.stdout.write(self.text())
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

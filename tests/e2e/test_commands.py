@@ -18,7 +18,7 @@ from app.domain.times import format_instant
 from tests.e2e.conftest import LAKSA, Copies, Made, create_key
 from tests.e2e.ledger import Load
 from tests.e2e.posting import PREFIX, Client, Credential, a_report, post
-from tests.e2e.program import Done, Program, run
+from tests.e2e.program import Done, Program, free_port, run
 from tests.e2e.reading import read_state, settled
 from tests.e2e.waiting import eventually
 from tests.e2e.watcher import Watcher
@@ -148,6 +148,15 @@ async def in_program(program: Program, *words: str, code: int | None = 0) -> Don
     return await run(*words, "--data-dir", program.data_dir, cwd=program.folder, code=code)
 
 
+async def test_a_data_directory_in_use_is_said_and_left_alone(
+    running: Program, client: httpx.AsyncClient
+) -> None:
+    done = await in_program(running, "up", "--port", str(free_port()), code=1)
+    assert done.err.count("\n") == 1
+    assert f"already in use (process {running.pid})" in done.err
+    assert (await client.get("/readyz")).status_code == 200
+
+
 # --- numbers ------------------------------------------------------------------------------------
 
 
@@ -275,8 +284,14 @@ async def test_every_command_works_without_a_running_program_and_leaves_none(
         await post(client, key, a_report(LAKSA, "w-1"), status=202)
 
 
-async def test_a_first_command_makes_what_it_needs_where_it_stands(folder: Path) -> None:
-    done = await run("key", "create", "--source", LAKSA, "--json", cwd=folder)
-    assert done.json["source"] == LAKSA
-    assert [path.name for path in (folder / "var").iterdir()] == ["data"]
+async def test_a_first_command_begins_only_what_somebody_named(folder: Path) -> None:
+    words = ("key", "create", "--source", LAKSA, "--json")
+    lost = await run(*words, cwd=folder, code=1)
+    assert (lost.out, lost.err.count("\n")) == ("", 1)
+    assert "kentongan up" in lost.err
+    assert list(folder.iterdir()) == []
+    # By .env too, as a person who works in one folder names it once.
+    (folder / ".env").write_text("KENTONGAN_DATA_DIR=kota\n")
+    assert (await run(*words, cwd=folder)).json["source"] == LAKSA
+    assert sorted(path.name for path in folder.iterdir()) == [".env", "kota"]
     assert (await run("verify", "--json", cwd=folder)).json["differences"] == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from random import Random
 
 import httpx
 import pytest
 
+from app import embedded
+from app.database import make_engine
+from app.services.summaries import read_events
 from tests.e2e.conftest import Copies
 from tests.e2e.ledger import Ledger, Load, check_log, expected_reports, read_log
 from tests.e2e.posting import Client, a_report, post
@@ -83,21 +87,21 @@ async def test_nothing_acknowledged_is_lost_or_doubled_whoever_is_killed(
     assert done.json["differences"] == []
 
 
-async def test_a_server_that_answers_before_it_commits_is_found_out(
-    copies: Copies, a_client: Client
-) -> None:
-    program = await copies.program()
+async def test_a_server_that_answers_before_it_commits_is_found_out(copies: Copies) -> None:
     laksa, ledger, port = copies.keys[0], Ledger(), free_port()
-    words = ("api", "--data-dir", str(program.data_dir), "--port", str(port))
-    command = (sys.executable, "-c", ANSWERS_FIRST)
-    broken = Role(program.folder, words, command=command)
-    address = f"http://127.0.0.1:{port}"
-    async with broken, httpx.AsyncClient(base_url=address, trust_env=False) as client:
-        await serving(client)
-        answer = await post(client, laksa, [a_report(laksa.source, "b-1")], status=202)
-        for receipt in answer.json()["receipts"]:
-            ledger.enter(receipt)
-        await broken.kill()
-    log = await read_log(a_client(program), laksa)
+    async with await embedded.start(copies.data_dir()) as postgres:
+        env = {"KENTONGAN_DATABASE_URL": postgres.url}
+        command = (sys.executable, "-c", ANSWERS_FIRST)
+        broken = Role(copies.folder, ("api", "--port", str(port)), env, command)
+        address = f"http://127.0.0.1:{port}"
+        async with broken, httpx.AsyncClient(base_url=address, trust_env=False) as client:
+            await serving(client)
+            answer = await post(client, laksa, [a_report(laksa.source, "b-1")], status=202)
+            for receipt in answer.json()["receipts"]:
+                ledger.enter(receipt)
+            await broken.kill()
+        engine = make_engine(postgres.url, pool_size=1)
+        log = await read_events(engine, laksa.region, 0, 10)
+        await engine.dispose()
     with pytest.raises(AssertionError, match="1 acknowledged events are missing"):
-        check_log(log, laksa.region, ledger)
+        check_log([json.loads(event) for _, event in log], laksa.region, ledger)

@@ -123,4 +123,5 @@ async def test_doctor_finds_that_nobody_answers_and_still_tells_one_document(fol
 
 async def test_a_setting_that_is_empty_is_none(folder: Path) -> None:
     env = {"KENTONGAN_DATABASE_URL": "", "KENTONGAN_PORT": ""}
-    assert (await run("verify", "--json", cwd=folder, env=env)).json["differences"] == []
+    done = await run("verify", "--json", cwd=folder, env=env, code=1)
+    assert "there is no database in var/data" in done.err

@@ -17,11 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import embedded
-from app.database import make_engine
-from app.domain.regions import SourceName
 from app.domain.times import format_instant
-from app.services.access import create_key
-from tests.e2e.conftest import SCOPES, Made
+from tests.e2e.conftest import Made, make_keys
 from tests.e2e.posting import Credential, a_report, post
 from tests.e2e.program import Role, free_port
 from tests.e2e.reading import read_state, serving, settled, verified
@@ -31,7 +28,7 @@ from tests.e2e.watcher import Agreement, Watcher, digest
 #: No deadline: what takes time here is other processes.
 FEW = settings(max_examples=6, deadline=None, database=None)
 #: Regions of one zone: what differs between them is the order of arrival alone.
-REGIONS = ("33.28", "32.13", "36.03")
+SOURCES = [f"urn:pemda:{region}:laksa" for region in ("33.28", "32.13", "36.03")]
 VERBS = ("submitted", "verified", "assigned", "progressed", "held", "reopened", "resolved", "rated")
 _examples = count(1)
 
@@ -61,7 +58,7 @@ async def roles(made: Made, shelf: Path) -> AsyncIterator[Roles]:
     subprocess.run(["cp", "-a", made.data_dir, folder], check=True)
     async with await embedded.start(folder) as postgres:
         env = {"KENTONGAN_DATABASE_URL": postgres.url}
-        keys = await make_keys(postgres.url)
+        keys = await make_keys(postgres.url, *SOURCES)
         url = f"127.0.0.1:{port}"
         async with (
             Role(shelf, ("api", "--port", str(port)), env) as api,
@@ -71,20 +68,6 @@ async def roles(made: Made, shelf: Path) -> AsyncIterator[Roles]:
             await serving(client)
             yield Roles(api, projector, client, keys, f"ws://{url}/v1/live")
             assert await api.stop() == await projector.stop() == 0
-
-
-async def make_keys(url: str) -> list[Credential]:
-    """Make a key of every scope for a source of each region."""
-    engine = make_engine(url, pool_size=1)
-    names = [SourceName(region, "laksa") for region in REGIONS]
-    keys = [
-        Credential(
-            name.urn, await create_key(engine, lambda: datetime.now(UTC), name, frozenset(SCOPES))
-        )
-        for name in names
-    ]
-    await engine.dispose()
-    return keys
 
 
 @st.composite

@@ -60,16 +60,20 @@ class PostgresBus:
             tasks.create_task(self._reconnecting(self._tell))
 
     async def _reconnecting(self, work: Callable[[Any], Awaitable[None]]) -> None:
+        lost = False
         while True:
             try:
                 connection = await connect_raw(self._url)
+                lost = False
                 try:
                     await work(connection)
                 finally:
                     connection.terminate()
             except Exception as error:
                 if is_away(error):
-                    log.warning("The bus lost its database and will try again", action="bus.lost")
+                    if not lost:  # said once, however long it lasts
+                        log.warning("The bus lost its database", action="bus.lost")
+                    lost = True
                 else:
                     # Rings are hints: their failure must not be that of the whole process.
                     log.error(  # noqa: TRY400 - a traceback could hold what was sent

@@ -114,7 +114,7 @@ async def test_folding_stops_on_a_broken_number_and_a_rebuild_heals(
         ("GET", "/static/../RAHASIA", 404, "not-found"),
         ("GET", "/static/%2e%2e/%2e%2e/RAHASIA", 404, "not-found"),
         ("GET", "/v1/cases/36.71/laksa", 404, "not-found"),
-        ("GET", "/v1/live", 404, "not-found"),
+        ("GET", "/v1/live", 426, "upgrade-needed"),
         ("POST", "/v1/quarantine/RAHASIA/replay", 422, "invalid-parameter"),
         ("POST", "/v1/quarantine/0/replay", 422, "invalid-parameter"),
         ("POST", f"/v1/quarantine/{2**63}/replay", 422, "invalid-parameter"),

@@ -72,10 +72,12 @@ async def test_one_that_takes_nothing_for_ten_seconds_is_closed_and_resumes(
 ) -> None:
     narrow = LiveClient(installation.api.base, place.key, wall.ledger, receive_buffer=4_096)
     async with narrow:
-        begun = time.monotonic()
-        seq = await filled(api, place, narrow, wall)
+        for client in (narrow, wall):
+            await client.until_op("hello")
         open_sockets = await metric(web, "kentongan_sockets")
         assert open_sockets is not None
+        begun = time.monotonic()
+        seq = await filled(api, place, narrow, wall)
         # Others are served meanwhile, without a hitch.
         while await metric(web, "kentongan_sockets") == open_sockets:
             sent = time.monotonic()

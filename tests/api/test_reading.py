@@ -98,6 +98,41 @@ async def test_a_state_tells_its_place_and_its_age(
     wall.ledger.note_reading(body)
 
 
+async def test_tests_and_signals_are_heard_and_make_no_case(
+    api: Api, place: Place, wall: LiveClient
+) -> None:
+    await wall.subscribe(place.channel)
+    await wall.follow(place.channel, 0)
+    while place.source not in wall.held[place.channel].document["sources"]:
+        await wall.read()
+    source = wall.held[place.channel].document["sources"][place.source]
+    assert source == {"status": "never", "today": 0}
+    trial = place.event(test=True)
+    await folded(api, place, wall, trial)
+    state = wall.held[place.channel].document
+    assert state["sources"][place.source]["status"] == "live"
+    assert (state["apps"], state["events_today"], state["latest"]) == ({}, {}, {})
+    assert "test" in (await api.feed(place.region))[0]
+    heartbeat = place.event(
+        type="id.go.tangerangkota.app.heartbeat.v1", subject=..., data=..., datacontenttype=...
+    )
+    unknown = place.event(type="com.example.unknown")
+    await folded(api, place, wall, heartbeat, unknown)
+    state = wall.held[place.channel].document
+    assert state["apps"] == {}
+    assert [line["type"] for line in state["latest"].values()] == [
+        heartbeat["type"],
+        unknown["type"],
+    ]
+    quality = (await api.get(f"/v1/sources/{place.source}/quality")).json()
+    assert (quality["tests"], quality["new_types"]) == (1, {unknown["type"]: 1})
+    check_problem(
+        await api.get(f"/v1/cases/{place.region}/laksa/report/{trial['subject']}"),
+        404,
+        "unknown-case",
+    )
+
+
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', '"x",W/{} ,"y"', "*"])
 async def test_an_unchanged_state_is_304_and_still_tells_its_age(
     api: Api, place: Place, wall: LiveClient, form: str

@@ -27,6 +27,7 @@ from app import main
 from app.domain.times import Clock
 from app.settings import Settings
 from tests.api.waiting import SOON, eventually
+from tests.ports import free_port
 
 #: What the roles must not inherit: settings of a person's shell, debugging of this process.
 FOREIGN = ("KENTONGAN_", "PYTHON", "COVERAGE")
@@ -44,12 +45,6 @@ def _listening() -> socket.socket:
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
     return listener
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(eq=False)
@@ -101,7 +96,7 @@ async def start(role: str, database_url: str, *words: str, **settings: str) -> R
 
 async def start_api(database_url: str, port: int | None = None, **settings: str) -> Role:
     """Start an api process and return once it answers."""
-    port = port or _free_port()
+    port = port or free_port()
     role = await start("api", database_url, "--port", str(port), **settings)
     role.base = f"http://127.0.0.1:{port}"
     await answering(role)
@@ -160,15 +155,16 @@ async def api_here(
 ) -> AsyncIterator[str]:
     """Serve the api role within this process; gives its base address."""
     chosen = Settings(database_url=SecretStr(database_url), **settings)
+    stop = asyncio.Event()
     with _here(clock) as made:
-        task = asyncio.create_task(main.serve_api(chosen, database_url))
+        task = asyncio.create_task(main.serve_api(chosen, database_url, stop))
         await eventually(lambda: _is_made(made, task), "the server is built")
     server = made[0]
     try:
         await asyncio.wait_for(server.started_at.wait(), SOON)
         yield f"http://127.0.0.1:{server.listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        stop.set()
         await task
         server.listener.close()
 

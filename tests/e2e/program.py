@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import uuid
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from typing import Any, Self
 import psutil
 
 from tests.e2e.waiting import SOON, News, eventually
+from tests.ports import free_port
 from tests.processes import gone
 
 COMMAND = Path(sys.executable).parent / "kentongan"
@@ -32,13 +32,6 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the environment of a person's shell."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return own | changes
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

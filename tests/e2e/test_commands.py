@@ -18,10 +18,11 @@ from app.domain.times import format_instant
 from tests.e2e.conftest import LAKSA, Copies, Made, create_key
 from tests.e2e.ledger import Load
 from tests.e2e.posting import PREFIX, Client, Credential, a_report, post
-from tests.e2e.program import Done, Program, free_port, run
+from tests.e2e.program import Done, Program, run
 from tests.e2e.reading import read_state, settled
 from tests.e2e.waiting import eventually
 from tests.e2e.watcher import Watcher
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

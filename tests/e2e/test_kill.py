@@ -15,9 +15,10 @@ from app.services.summaries import read_events
 from tests.e2e.conftest import Copies
 from tests.e2e.ledger import Ledger, Load, check_log, expected_reports, read_log
 from tests.e2e.posting import Client, a_report, post
-from tests.e2e.program import Role, free_port, run
+from tests.e2e.program import Role, run
 from tests.e2e.reading import read_state, serving, settled
 from tests.e2e.watcher import Agreement, Watcher
+from tests.ports import free_port
 
 #: The program with one thing broken: the answer goes out while its commit has yet to come.
 ANSWERS_FIRST = """

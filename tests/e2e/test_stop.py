@@ -23,10 +23,11 @@ from app import embedded
 from tests.e2e.conftest import LAKSA, Copies, create_key
 from tests.e2e.ledger import Load, check_log, read_log
 from tests.e2e.posting import Client, a_report, post
-from tests.e2e.program import COMMAND, Program, Role, free_port, role_of, run
+from tests.e2e.program import COMMAND, Program, Role, role_of, run
 from tests.e2e.reading import serving, settled, verified
 from tests.e2e.waiting import SOON
 from tests.e2e.watcher import Watcher
+from tests.ports import free_port
 from tests.processes import gone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +17,23 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.requests import HTTPConnection
 
 from app.database import Engine
-from app.domain.errors import InvalidParameter, MalformedJson, QuotaExceeded
+from app.domain.errors import InvalidParameter, MalformedJson, OriginNotAllowed, QuotaExceeded
 from app.domain.regions import parse_region_code
 from app.domain.strict_json import check_text
 from app.domain.times import Clock
-from app.services.access import CASES_READ, EVENTS_READ, EVENTS_WRITE, STATE_READ, Access, Reader
+from app.services.access import (
+    CASES_READ,
+    EVENTS_READ,
+    EVENTS_WRITE,
+    STATE_READ,
+    Access,
+    Reader,
+)
+from app.services.access import PREFIX as KEY_PREFIX
 from app.services.health import Health
 from app.services.ingest import Ingest
 from app.services.live_feed import LiveFeed
+from app.services.summaries import NETWORK
 
 
 class Quota:
@@ -57,6 +67,8 @@ class Services:
     quota: Quota
     static: Path
     demo: bool = False
+    #: Set when the process is told to stop: answers without end end then.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     allowed_origins: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -136,3 +148,37 @@ def is_own_page(connection: HTTPConnection) -> bool:
     host = connection.headers.get("host")
     scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
     return origin is not None and host is not None and origin == f"{scheme}://{host}"
+
+
+#: Names under which credentials turn up in addresses, where logs would keep them.
+_TOKENS_IN_URL = frozenset({"token", "access_token", "ticket", "key", "api_key", "authorization"})
+
+
+def check_way_in(connection: HTTPConnection, services: Services) -> None:
+    """Check, before a live connection is accepted, where a page comes from, and its address.
+
+    Raises:
+        OriginNotAllowed: the page is neither ours nor allowed.
+        InvalidParameter: a credential stands in the address.
+    """
+    origin = connection.headers.get("origin")
+    allowed = origin is None or origin in services.allowed_origins
+    if not allowed and not is_own_page(connection):
+        raise OriginNotAllowed("this page's origin may not open live connections")
+    named = _TOKENS_IN_URL & {name.lower() for name in connection.query_params}
+    if named or any(value.startswith(KEY_PREFIX) for value in connection.query_params.values()):
+        raise InvalidParameter("a credential in the address is refused; offer a ticket")
+
+
+def channel_name(text: str) -> str:
+    """Return a live channel's name in its one form.
+
+    Raises:
+        InvalidParameter: it is neither the network nor a region.
+    """
+    if text == NETWORK:
+        return text
+    prefix, _, code = text.partition(":")
+    if prefix != "region":
+        raise InvalidParameter("channels are network and region:<code>", field="channel")
+    return f"region:{parse_region_code(code, field='channel')}"

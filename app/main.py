@@ -22,7 +22,7 @@ from app.database import Engine, make_engine, transaction
 from app.dependencies import Quota, Services
 from app.domain.times import Clock
 from app.live.hub import Hub
-from app.routers import cases, events, live, operations, pages, regions, sources
+from app.routers import cases, events, live, operations, pages, regions, sources, sse
 from app.routers.http_protocol import BoundedProtocol
 from app.routers.websocket_protocol import LiveProtocol
 from app.services.access import Access
@@ -47,8 +47,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(settings: Settings, url: str, clock: Clock = now) -> FastAPI:
-    """Build the api role: its services, their tasks, and every route."""
+def create_app(
+    settings: Settings, url: str, clock: Clock = now, stop: asyncio.Event | None = None
+) -> FastAPI:
+    """Build the api role: its services, their tasks, and every route.
+
+    ``stop`` is set when the process is told to stop.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +71,7 @@ def create_app(settings: Settings, url: str, clock: Clock = now) -> FastAPI:
             quota=Quota(settings.requests_per_second),
             static=STATIC,
             allowed_origins=frozenset(settings.allowed_origins),
+            stopping=stop or asyncio.Event(),
         )
         app.state.services = services
         try:
@@ -90,7 +96,7 @@ def create_app(settings: Settings, url: str, clock: Clock = now) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.failed = asyncio.Event()
-    for module in (events, cases, regions, sources, live, operations, pages):
+    for module in (events, cases, regions, sources, live, sse, operations, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     problems.install(app)
@@ -131,7 +137,8 @@ async def _exit_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
 
 async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = None) -> None:
     """Run the api role until ``stop``: stop accepting, finish, close sockets with 1012."""
-    app = create_app(settings, url)
+    stop = stop or asyncio.Event()
+    app = create_app(settings, url, stop=stop)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -151,8 +158,7 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
     # Signals are the command line's to hear: uvicorn would end the process by the signal once it
     # has served, before what outlives the server, such as the database, could be stopped.
     server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
-    ends = stop or asyncio.Event(), app.state.failed
-    async with _running(*(_exit_on(end, server) for end in ends)):
+    async with _running(*(_exit_on(end, server) for end in (stop, app.state.failed))):
         await server.serve()
     if app.state.failed.is_set():
         # uvicorn has logged why, and would have gone on answering without them: an api that

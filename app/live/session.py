@@ -16,7 +16,7 @@ from app.domain.strict_json import dumps
 from app.domain.times import format_instant
 from app.live import pictures
 from app.live.hub import Channel
-from app.live.pictures import Picture
+from app.live.pictures import Picture, Position
 
 #: A wall that hears nothing for two heartbeats reconnects; 15 s keeps a proxy's
 #: usual idle limit of 60 s from closing a quiet night.
@@ -75,6 +75,11 @@ class Session:
         if held is not None:
             self._direct.append(pictures.resumed(held))
         self._subscriptions[name] = _Subscription(channel, held, reason)
+
+    def position(self, name: str) -> Position | None:
+        """Return where the client stands once it has all that was handed out."""
+        held = self._subscriptions[name].held
+        return None if held is None else Position(held.epoch, held.rev)
 
     def stop(self, name: str) -> bool:
         """End a channel; say whether it was subscribed."""

@@ -21,6 +21,8 @@ HEADERS_WITHIN_S = 10.0
 BODY_WITHIN_S = 60.0
 #: A key, a few attributes of 4,000 characters, and what proxies add.
 MAX_HEAD_BYTES = 64 * 1024
+#: Seconds for a client to take some of an answer; 64 KB wait for it meanwhile.
+TAKES_WITHIN_S = 30.0
 #: Seconds for a client to read why it was refused.
 LINGER_S = 1.0
 
@@ -41,6 +43,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _part = Part.HEAD
     _awaited = Part.NOTHING
     _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _refused = False
 
@@ -53,7 +56,24 @@ class BoundedProtocol(HttpToolsProtocol):
         """Wait for nothing any more."""
         self._part = Part.NOTHING
         self._await_rest()
+        self._flows()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for a client that takes nothing of its answer."""
+        super().pause_writing()
+        self._flows()
+        self._stalled = self.loop.call_later(TAKES_WITHIN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        self._flows()
+        super().resume_writing()
+
+    def _flows(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless the head has no end."""

@@ -15,18 +15,23 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from app import metrics, problems
-from app.dependencies import Services, ServicesIn, get_services, is_own_page
+from app.dependencies import (
+    Services,
+    ServicesIn,
+    channel_name,
+    check_way_in,
+    get_services,
+    is_own_page,
+)
 from app.domain.errors import (
     CredentialMissing,
     CredentialUnknown,
     DomainError,
     InvalidParameter,
     MalformedJson,
-    OriginNotAllowed,
     RetryableError,
     UpgradeNeeded,
 )
-from app.domain.regions import parse_region_code
 from app.domain.strict_json import check_depth, loads
 from app.live.pictures import Position
 from app.live.session import HEARTBEAT_S, Session
@@ -35,12 +40,10 @@ from app.schemas.live import ClientMessage, Seen, Subscribe, TicketOut, Unsubscr
 from app.services.access import (
     DEMO_PAGE,
     NETWORK_READ,
-    PREFIX,
     STATE_READ,
     TICKET_LIFE,
     Reader,
 )
-from app.services.summaries import NETWORK
 
 log = structlog.get_logger()
 
@@ -48,8 +51,6 @@ router = APIRouter(tags=["live"])
 
 PROTOCOL = "kentongan.v1"
 TICKET_PREFIX = "ticket."
-#: Names under which credentials turn up in addresses, where logs would keep them.
-TOKENS_IN_URL = frozenset({"token", "access_token", "ticket", "key", "api_key", "authorization"})
 
 #: Close codes (contract 3.4). 4000-4499: reconnect with backoff; 4500-4999: do not.
 TICKET_EXPIRED = 4401
@@ -139,12 +140,7 @@ async def _serve(websocket: WebSocket, services: Services) -> None:
 
 def _check_handshake(websocket: WebSocket, services: Services) -> None:
     """Check, before anything is accepted, where a page comes from and what it offers."""
-    origin = websocket.headers.get("origin")
-    if origin is not None and origin not in services.allowed_origins and not is_own_page(websocket):
-        raise OriginNotAllowed("this page's origin may not open live connections")
-    named = TOKENS_IN_URL & {name.lower() for name in websocket.query_params}
-    if named or any(value.startswith(PREFIX) for value in websocket.query_params.values()):
-        raise InvalidParameter("a credential in the address is refused; offer a ticket")
+    check_way_in(websocket, services)
     if PROTOCOL not in websocket.scope["subprotocols"]:
         raise InvalidParameter(f"offer the subprotocol {PROTOCOL}", field="Sec-WebSocket-Protocol")
 
@@ -256,14 +252,14 @@ class _Connection:
             case Subscribe():
                 await self._subscribe(message)
             case Unsubscribe():
-                name = _channel(message.channel)
+                name = channel_name(message.channel)
                 if self._session.stop(name):
                     self._services.feed.close(name, self._work.set)
             case Seen():
                 metrics.GLASS.observe(message.glass_ms / 1000)
 
     async def _subscribe(self, message: Subscribe) -> None:
-        name = _channel(message.channel)
+        name = channel_name(message.channel)
         self._reader.require_channel(name)
         if name not in self._session.channels and len(self._session.channels) >= MAX_CHANNELS:
             raise _Closed(LIMIT, "too many channels")
@@ -315,13 +311,3 @@ def _op_of(message: str) -> str:
     'hello'
     """
     return message[7 : message.index('"', 7)]
-
-
-def _channel(name: str) -> str:
-    """Return a channel's name in its one form."""
-    if name == NETWORK:
-        return name
-    prefix, _, code = name.partition(":")
-    if prefix != "region":
-        raise InvalidParameter("channels are network and region:<code>", field="channel")
-    return f"region:{parse_region_code(code, field='channel')}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from unittest.mock import patch
 
 import httpx
+import psutil
 import pytest
 
-from tests.api.client import PROBLEM, STRUCTURED, Place, metric
+from tests.api.client import PROBLEM, STRUCTURED, Api, Place, metric
 from tests.api.conftest import Installation
 from tests.api.running import api_here
 from tests.api.waiting import SOON, eventually
@@ -177,3 +179,49 @@ async def test_requests_one_behind_the_other_are_answered_in_order(
         await eventually(answered, "all are answered")
     places = [text.index(f'"id":"p-{n}"'.encode()) for n in range(5)]
     assert places == sorted(places)
+
+
+async def test_who_takes_nothing_of_an_answer_is_cut_off(
+    installation: Installation, api: Api, place: Place
+) -> None:
+    long = "x" * 60_000
+    for _ in range(4):  # some 5 MB to read back: more than the kernel holds
+        await api.batch(*(place.event(type="com.example.long", data=long) for _ in range(20)))
+    with patch("app.routers.http_protocol.TAKES_WITHIN_S", 0.5):
+        async with api_here(installation.url) as base:
+            with narrow_socket(base) as reader:
+                lines = [
+                    f"GET /v1/events?region={place.region} HTTP/1.1",
+                    "Host: x",
+                    f"Authorization: Bearer {place.key}",
+                ]
+                reader.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
+                await eventually(lambda: is_served(reader), "it is served")
+                await eventually(lambda: is_let_go(reader), "it is let go")
+
+
+def served(client: socket.socket) -> bool:
+    """Say whether this process holds the other end of a connection."""
+    ends = client.getsockname(), client.getpeername()
+    open_now = psutil.Process().net_connections("tcp")
+    return any((c.raddr, c.laddr) == ends for c in open_now)
+
+
+async def is_served(client: socket.socket) -> bool:
+    """Say whether the server has the connection."""
+    return served(client)
+
+
+async def is_let_go(client: socket.socket) -> bool:
+    """Say whether the server has it no longer."""
+    return not served(client)
+
+
+@contextmanager
+def narrow_socket(base: str) -> Iterator[socket.socket]:
+    """Connect with little room for what is not read."""
+    host, port = base.removeprefix("http://").split(":")
+    with socket.socket() as narrow:
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        narrow.connect((host, int(port)))
+        yield narrow

@@ -289,10 +289,15 @@ async def test_children_end_when_the_parent_is_killed(tmp_path: Path) -> None:
 async def test_the_signals_of_a_terminal_and_of_a_service_manager_stop(
     signum: signal.Signals,
 ) -> None:
-    with stop_on_signals() as stop:
-        os.kill(os.getpid(), signum)
-        async with asyncio.timeout(SOON):
-            await stop.wait()
+    # Whoever runs these tests under nohup has hang-ups ignored, which we would respect.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with stop_on_signals() as stop:
+            os.kill(os.getpid(), signum)
+            async with asyncio.timeout(SOON):
+                await stop.wait()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_work_that_is_stopped_is_cancelled_and_this_is_told() -> None:

@@ -142,6 +142,12 @@ def clean(text: str | None, field: str) -> str | None:
     return text
 
 
+def is_unchanged(request: Request, etag: str) -> bool:
+    """Say whether the reader has the answer with this tag already (RFC 9110, section 13.1.2)."""
+    offered = request.headers.get("if-none-match", "")
+    return bool({etag, "*"} & {tag.strip().removeprefix("W/") for tag in offered.split(",")})
+
+
 def is_own_page(connection: HTTPConnection) -> bool:
     """Say whether the request comes from a page that this very server served."""
     origin = connection.headers.get("origin")

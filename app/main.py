@@ -22,7 +22,7 @@ from app.database import Engine, make_engine, transaction
 from app.dependencies import Quota, Services
 from app.domain.times import Clock
 from app.live.hub import Hub
-from app.routers import cases, events, live, operations, pages, regions, sources, sse
+from app.routers import cases, events, live, operations, pages, regions, series, sources, sse
 from app.routers.http_protocol import BoundedProtocol
 from app.routers.websocket_protocol import LiveProtocol
 from app.services.access import Access
@@ -96,7 +96,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.failed = asyncio.Event()
-    for module in (events, cases, regions, sources, live, sse, operations, pages):
+    for module in (events, cases, regions, series, sources, live, sse, operations, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     problems.install(app)

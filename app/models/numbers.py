@@ -92,6 +92,27 @@ class CaseRow(Base):
             postgresql_where=text("open AND due_at IS NOT NULL"),
         ),
         Index("cases_newest", "region", "generation", "opened_at", "app", "kind", "case_id"),
+        Index(
+            "cases_responded",
+            "region",
+            "generation",
+            "first_response_at",
+            postgresql_where=text("first_response_at IS NOT NULL"),
+        ),
+        Index(
+            "cases_closed",
+            "region",
+            "generation",
+            "closed_at",
+            postgresql_where=text("closed_at IS NOT NULL"),
+        ),
+        Index(
+            "cases_reopened",
+            "region",
+            "generation",
+            "last_time",
+            postgresql_where=text("reopen_count > 0"),
+        ),
     )
 
     region: Mapped[str] = mapped_column(primary_key=True)

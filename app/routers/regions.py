@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.dependencies import ReaderIn, RegionInPath, ServicesIn, StateReader
+from app.dependencies import ReaderIn, RegionInPath, ServicesIn, StateReader, is_unchanged
 from app.domain.strict_json import dumps
 from app.domain.times import format_instant
 from app.schemas.http import RegionDetailOut, RegionOut, RegionsOut, VerificationOut
@@ -73,8 +73,7 @@ def _state(found: StateReading, request: Request) -> Response:
         "Kentongan-Head": str(found.head),
         "Kentongan-Current-At": current_at,
     }
-    offered = request.headers.get("if-none-match", "")
-    if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in offered.split(",")}:
+    if is_unchanged(request, etag):
         return Response(status_code=304, headers=headers)
     place: dict[str, Any] = {
         "channel": found.channel,

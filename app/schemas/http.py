@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.times import format_instant
 
@@ -82,6 +82,49 @@ class VerificationOut(BaseModel):
     cases: int
     events: int
     differences: list[dict[str, Any]]
+
+
+class PointOut(BaseModel):
+    """What happened in one bucket, which begins ``at`` this instant."""
+
+    at: str
+    value: int
+
+
+class SeriesOut(BaseModel):
+    """A flow in [from, to), a point for each bucket; the numbers are those of ``seq``."""
+
+    model_config = ConfigDict(
+        validate_by_name=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "region": "36.71",
+                    "metric": "opened",
+                    "bucket": "day",
+                    "from": "2026-11-19T17:00:00Z",
+                    "to": "2026-11-21T17:00:00Z",
+                    "timezone": "Asia/Jakarta",
+                    "epoch": "67c13db134a4",
+                    "seq": 80577,
+                    "points": [
+                        {"at": "2026-11-19T17:00:00Z", "value": 214},
+                        {"at": "2026-11-20T17:00:00Z", "value": 0},
+                    ],
+                }
+            ]
+        },
+    )
+
+    region: str
+    metric: str
+    bucket: Literal["hour", "day"]
+    start: str = Field(alias="from")
+    to: str
+    timezone: str
+    epoch: str
+    seq: int
+    points: list[PointOut]
 
 
 class CaseOut(BaseModel):

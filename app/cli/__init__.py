@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli import keys, numbers, quarantine, roles, setup, simulate, up
+from app.cli import importing, keys, numbers, quarantine, roles, setup, simulate, up
 from app.cli.output import fail_clearly
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("seed")(setup.seed)
 app.command("doctor")(setup.doctor)
 app.add_typer(keys.app, name="key")
 app.command("simulate")(simulate.simulate)
+app.command("import")(importing.import_events)
 app.command("verify")(numbers.verify)
 app.command("rebuild")(numbers.rebuild)
 app.add_typer(quarantine.app, name="quarantine")

@@ -49,16 +49,25 @@ def read(headers: Iterable[Header], body: bytes) -> list[Candidate | DomainError
     if media_type == BATCH:
         return _batch(loads(body))
     if media_type == STRUCTURED:
-        document = loads(body)
-        check_depth(document)
-        if not isinstance(document, dict):
-            raise MalformedEvent("the body is not a JSON object")
-        return [_structured(document)]
+        return [structured(body)]
     if media_type is not None and media_type.startswith("application/cloudevents"):
         raise UnsupportedMediaType("of the event formats, only JSON is taken")
     if any(name.startswith(b"ce-") for name, _ in headers):
         return [_binary(headers, media_type, charset, body)]
     raise UnsupportedMediaType(f"send {STRUCTURED}, {BATCH} or ce- headers")
+
+
+def structured(body: bytes) -> Candidate:
+    """Return the one event that a JSON text holds.
+
+    Raises:
+        MalformedJson, MalformedEvent: it holds none.
+    """
+    document = loads(body)
+    check_depth(document)
+    if not isinstance(document, dict):
+        raise MalformedEvent("the body is not a JSON object")
+    return _structured(document)
 
 
 def _content_type(headers: Iterable[Header]) -> tuple[str | None, str | None]:

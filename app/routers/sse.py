@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
+from fastapi.sse import format_sse_event
 from starlette.types import Receive, Scope, Send
 
 from app import metrics
@@ -75,7 +76,12 @@ class _Ended(Exception):
 
 
 class EventStream(Response):
-    """An answer that goes on until either side ends it."""
+    """An answer that goes on until either side ends it.
+
+    Not the framework's own: that takes from a generator, through a queue and a
+    ping of its own, and would begin the answer before we know that the channel is
+    there. Only its framing is ours too.
+    """
 
     def __init__(self, services: Services, name: str) -> None:
         # As starlette's own streams: without a body, there is no length to tell.
@@ -124,19 +130,18 @@ class EventStream(Response):
         finally:
             metrics.SOCKETS.dec()
             self._services.feed.close(self._name, self._work.set)
-        await send(_body("", more=False))
+        await send(_body(b"", more=False))
 
     async def _send(self, send: Send) -> NoReturn:
         """Send what there is to tell; while a send waits, nothing is queued."""
-        await send(_body(f"retry: {RETRY_MS}\n\n"))
+        await send(_body(format_sse_event(retry=RETRY_MS)))
         while True:
             await self._work.wait()
             self._work.clear()
             while (message := self._session.next_message()) is not None:
                 at = self._session.position(self._name)
-                event_id = "" if at is None else f"id: {at.epoch}.{at.rev}\n"
-                # A message is one line: JSON escapes every end of a line within text.
-                await send(_body(f"{event_id}data: {message}\n\n"))
+                event_id = None if at is None else f"{at.epoch}.{at.rev}"
+                await send(_body(format_sse_event(data_str=message, id=event_id)))
 
     async def _keep_time(self) -> NoReturn:
         heartbeat_at = time.monotonic() + HEARTBEAT_S
@@ -156,5 +161,5 @@ class EventStream(Response):
         raise _Ended
 
 
-def _body(text: str, *, more: bool = True) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": text.encode(), "more_body": more}
+def _body(part: bytes, *, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": part, "more_body": more}

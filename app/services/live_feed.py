@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -29,6 +30,34 @@ CATCH_UP_LIMIT = 200
 #: Pictures made again for resuming walls, shared by all that stopped at the same rev.
 REMADE = 256
 
+T = TypeVar("T")
+
+
+class _Flights:
+    """What is being read right now, so that all who ask for the same share one answer.
+
+    After a restart a thousand walls ask at once. A failure is shared like an
+    answer: were each to try for himself in turn, the last would wait for as
+    many timeouts as there are walls.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def share(self, what: Hashable, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what ``read`` gives, of the one that is under way where there is one."""
+        task: asyncio.Task[T] | None = self._under_way.get(what)
+        if task is None:
+            task = self._under_way[what] = asyncio.create_task(read())
+            task.add_done_callback(partial(self._landed, what))
+        # A wall that leaves must not take the answer from those who wait beside it.
+        return await asyncio.shield(task)
+
+    def _landed(self, what: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._under_way[what]
+        if not task.cancelled():
+            task.exception()  # heard, also where everybody who asked has gone
+
 
 class LiveFeed:
     """Keeps the hub's channels at the newest frames."""
@@ -38,8 +67,9 @@ class LiveFeed:
         self._hub = hub
         self._rung: set[str] = set()
         self._wake = asyncio.Event()
-        self._opening: dict[str, asyncio.Lock] = {}
-        self._remade: OrderedDict[tuple[str, Position], Picture] = OrderedDict()
+        self._flights = _Flights()
+        # None is a picture that can no longer be made: revs do not come back.
+        self._remade: OrderedDict[tuple[str, Position], Picture | None] = OrderedDict()
         bus.listen(FRAMES, self._ring)
 
     def _ring(self, channels: set[str]) -> None:
@@ -124,16 +154,19 @@ class LiveFeed:
         Raises:
             UnknownRegion: there is no such channel.
         """
-        async with self._opening.setdefault(name, asyncio.Lock()):
-            if name not in self._hub.channels:
-                async with lookup(self._engine) as connection:
-                    projection = await frames.read(connection, name)
-                if projection is None:
-                    self._opening.pop(name, None)
-                    raise UnknownRegion("there is no such channel", field="channel")
-                self._hub.channels[name] = Channel(_picture(projection))
-            # Subscribed before anything else is read, so that nothing falls between.
-            return self._hub.subscribe(name, wake)
+        if name not in self._hub.channels:
+            picture = await self._flights.share(name, partial(self._read, name))
+            if name not in self._hub.channels:  # nobody who waited beside us was quicker
+                self._hub.channels[name] = Channel(picture)
+        # Subscribed before anything else is read, so that nothing falls between.
+        return self._hub.subscribe(name, wake)
+
+    async def _read(self, name: str) -> Picture:
+        async with lookup(self._engine) as connection:
+            projection = await frames.read(connection, name)
+        if projection is None:
+            raise UnknownRegion("there is no such channel", field="channel")
+        return _picture(projection)
 
     def close(self, name: str, wake: Callable[[], None]) -> None:
         """End a subscription."""
@@ -143,30 +176,43 @@ class LiveFeed:
         self, name: str, channel: Channel, position: Position
     ) -> tuple[Picture | None, str]:
         """Return the picture that a client holds, or nothing and the reason why not."""
-        if position.epoch == channel.picture.epoch and position.rev > channel.picture.rev:
-            # This process may be a moment behind the one that the client left.
-            await self._catch_up(name, channel)
+        await self._reach(name, channel, position)
         if position.epoch != channel.picture.epoch:
             return None, "epoch"
         if not 1 <= position.rev <= channel.picture.rev:
             return None, "unknown"
-        recent = channel.at(position) or self._remade.get((name, position))
+        recent = channel.at(position)
         if recent is not None:
             return recent, "initial"
-        async with self._opening.setdefault(name, asyncio.Lock()):
-            remade = self._remade.get((name, position)) or await self._remake(name, position)
-        return remade, "expired"
+        place = name, position
+        if place not in self._remade:
+            remake = partial(self._remake, name, position)
+            return await self._flights.share(place, remake), "expired"
+        return self._remade[place], "expired"
+
+    async def _reach(self, name: str, channel: Channel, position: Position) -> None:
+        """Catch up with a client that is ahead: this process may be behind the one it left.
+
+        What is under way may have begun before the client's frame was kept; what
+        begins after that one was asked for has not.
+        """
+        for _ in range(2):
+            held = channel.picture
+            if position.epoch != held.epoch or position.rev <= held.rev:
+                return
+            catch_up = partial(self._catch_up, name, channel)
+            await self._flights.share((name, id(channel)), catch_up)
 
     async def _remake(self, name: str, position: Position) -> Picture | None:
         """Make an old picture again from the keyframe before it."""
         async with transaction(self._engine) as connection:
             kept = await frames.up_to(connection, name, position.epoch, position.rev)
-        if not kept:
-            return None
-        document = json.loads(kept[0].state or "{}")
-        for frame in kept[1:]:
-            document = patches.apply(document, json.loads(frame.patch))
-        picture = _standing(kept[-1], document)
+        picture = None
+        if kept:
+            document = json.loads(kept[0].state or "{}")
+            for frame in kept[1:]:
+                document = patches.apply(document, json.loads(frame.patch))
+            picture = _standing(kept[-1], document)
         self._remade[name, position] = picture
         if len(self._remade) > REMADE:
             self._remade.popitem(last=False)

@@ -6,7 +6,6 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from app import problems
+from app import clock, problems
 from app.bus import Bus, PostgresBus
 from app.database import Engine, make_engine, transaction
 from app.dependencies import Quota, Services
@@ -42,9 +41,7 @@ MAX_WEBSOCKET_MESSAGE = 16 * 1024
 WAIT_FOR_DATABASE_S = 1.0
 
 
-def now() -> datetime:
-    """Return the present instant: the one clock of the program."""
-    return datetime.now(UTC)
+now = clock.now
 
 
 def create_app(

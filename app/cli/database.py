@@ -11,9 +11,10 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from app import embedded
-from app.cli.output import CommandError, configure_logging, say
+from app.cli.logs import configure_logging
+from app.cli.output import CommandError, say
+from app.clock import now
 from app.database import Engine, make_engine
-from app.main import now
 from app.services import installation
 from app.settings import Settings
 

@@ -8,8 +8,8 @@ import typer
 
 from app.cli.database import DataDir, Json, run_on_database
 from app.cli.output import print_json, say
+from app.clock import now
 from app.domain.regions import parse_source
-from app.main import now
 from app.services.access import EVENTS_WRITE, SCOPES, create_key
 
 app = typer.Typer(no_args_is_help=True, help="Keys for programs.")

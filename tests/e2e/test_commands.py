@@ -10,10 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-import typer.main
 from typer.testing import CliRunner
 
-from app.cli import app
+from app import cli
 from app.domain.times import format_instant
 from tests.e2e.conftest import LAKSA, Copies, Made, create_key
 from tests.e2e.ledger import Load
@@ -46,7 +45,7 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ..
     return [leaf for name, one in inner.items() for leaf in leaves(one, (*path, name))]
 
 
-COMMANDS = leaves(typer.main.get_command(app))
+COMMANDS = [leaf for name in cli.COMMANDS for leaf in leaves(cli.load(name), (name,))]
 EACH = [pytest.param(words, command, id=" ".join(words)) for words, command in COMMANDS]
 
 
@@ -54,7 +53,7 @@ EACH = [pytest.param(words, command, id=" ".join(words)) for words, command in C
 def test_every_command_has_help_and_takes_a_data_directory(
     words: tuple[str, ...], command: Any
 ) -> None:
-    shown = CliRunner().invoke(app, [*words, "--help"], terminal_width=200)
+    shown = CliRunner().invoke(cli.app, [*words, "--help"], terminal_width=200)
     assert shown.exit_code == 0
     assert command.help.splitlines()[0] in " ".join(shown.output.replace("│", "").split())
     assert "--data-dir" in {name for option in command.params for name in option.opts}

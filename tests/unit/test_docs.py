@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from prometheus_client import REGISTRY
 
 from app import cli, metrics, problems
@@ -68,7 +67,11 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from commands(one, f"{name} {word}")
 
 
-COMMANDS = dict(commands(typer.main.get_command(cli.app), "kentongan"))
+COMMANDS = {
+    name: command
+    for word in cli.COMMANDS
+    for name, command in commands(cli.load(word), f"kentongan {word}")
+}
 
 
 def test_every_domain_error_has_a_problem() -> None:

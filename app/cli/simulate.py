@@ -12,7 +12,7 @@ import typer
 
 from app.cli.database import DataDir, Json, prepared_engine, settings_for
 from app.cli.output import CommandError, console, print_json, say
-from app.domain.regions import SourceName, parse_source
+from app.domain.regions import SourceName, parse_region_code, parse_source
 from app.main import now
 from app.services.access import EVENTS_WRITE, STATE_READ, create_key
 from app.services.register import APPS, TENANTS
@@ -41,6 +41,10 @@ def simulate(
     app: Annotated[list[str] | None, typer.Option(help="App; may be repeated.")] = None,
     history: Annotated[float, typer.Option(min=0, help="Hours of the past to post first.")] = 0.0,
     storm: Annotated[bool, typer.Option("--storm", help="A night of flooded streets.")] = False,
+    storm_area: Annotated[
+        list[str] | None,
+        typer.Option(help="A kecamatan that is flooded; may be repeated. Default: some."),
+    ] = None,
     key: Annotated[
         list[str] | None, typer.Option(help="SOURCE=KEY; default: keys are made for all sources.")
     ] = None,
@@ -58,7 +62,10 @@ def simulate(
         regions=region,
         apps=app,
         history=history,
-        storm=storm,
+        storm=storm or bool(storm_area),
+        storm_areas=[parse_region_code(code, field="storm-area") for code in storm_area]
+        if storm_area
+        else None,
     )
 
     async def main() -> Summary:
@@ -66,7 +73,9 @@ def simulate(
         try:
             return await run(options, keys, progress=console.is_terminal)
         except ValueError as error:
-            raise CommandError(f"{error}; look at --region, --app and --key") from error
+            raise CommandError(
+                f"{error}; look at --region, --app, --key and --storm-area"
+            ) from error
         except httpx.HTTPStatusError as error:
             raise CommandError(
                 f"the server answers {error.response.status_code} to {error.request.url}"

@@ -214,4 +214,5 @@ PLANS = (
     Plan("w", "report", "LK", 0.22, 4.9, days(11), REPORTS, _works),
     Plan("l", "report", "LK", 0.03, 7.1, days(25), REPORTS, _delayed),
     Plan("d", "report", "LK", 0.008, 8.7, days(45), REPORTS, _disputed),
+    Plan("f", "report", "LK", 0.0, 5.15, days(3), REPORTS, _weather, flood=True),
 )

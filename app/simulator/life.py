@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from math import sqrt
 from typing import NamedTuple
 
 from app.simulator.dice import Dice
@@ -25,6 +26,20 @@ class Place(NamedTuple):
 
     areas: Sequence[str]
     offset: int
+
+
+def share_of(areas: Collection[str], of: Sequence[str]) -> float:
+    """Return which part of a region's cases lies in some of its areas (see ``Life.area``).
+
+    >>> round(share_of(["36.71.01"], ["36.71.01", "36.71.02"]), 3)
+    0.618
+    """
+    count = len(of)
+
+    def below(index: int) -> float:
+        return (sqrt(1 + 8 * index / count) - 1) / 2
+
+    return sum(below(i + 1) - below(i) for i, area in enumerate(of) if area in areas)
 
 
 class Life:

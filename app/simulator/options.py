@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Options:
         apps: codes of those that take part; None = all that have a key.
         history: hours before the run that are posted first, as fast as they are taken.
         storm: six simulated hours of flooded streets from the start of the run.
+        storm_areas: the kecamatan that are flooded; None = a sixth of each region's.
         until: the simulated present; None = the real one. Nothing later is posted.
     """
 
@@ -35,6 +37,7 @@ class Options:
     apps: Collection[str] | None = None
     history: float = 0.0
     storm: bool = False
+    storm_areas: Collection[str] | None = None
     until: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -44,6 +47,13 @@ class Options:
             raise ValueError("duration and history must not be negative")
         if not 0 <= self.seed < 10**12:
             raise ValueError("a seed has at most twelve digits")
+
+
+class Accounts(Protocol):
+    """Accounts of their own within a summary."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return them as one JSON object."""
 
 
 @dataclass(slots=True)
@@ -62,6 +72,8 @@ class Summary:
     by_region: dict[str, int] = field(default_factory=dict)
     #: Events that the server found wrong, by the type of its problem.
     problems: dict[str, int] = field(default_factory=dict)
+    #: What a storm had sent, where there was one.
+    storm: Accounts | None = None
 
     def accept(self, region: str, count: int) -> None:
         """Count events of a region that were new to the server."""
@@ -74,6 +86,7 @@ class Summary:
 
     def as_dict(self) -> dict[str, object]:
         """Return the summary as one JSON object."""
+        storm = {"storm": self.storm.as_dict()} if self.storm is not None else {}
         return {
             "posted": self.posted,
             "accepted": self.accepted,
@@ -86,4 +99,5 @@ class Summary:
             "by_region": dict(sorted(self.by_region.items())),
             "problems": dict(sorted(self.problems.items())),
             "seed": self.seed,
+            **storm,
         }

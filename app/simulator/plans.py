@@ -27,6 +27,7 @@ class Plan:
         live: writes the steps of one case.
         per_hour: a fixed number of cases an hour, instead of a share.
         wet: opened mostly on rainy evenings.
+        flood: opened in a storm alone, where it falls.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Plan:
     live: Callable[[Life], None]
     per_hour: float = 0.0
     wet: bool = False
+    flood: bool = False
     test: bool = False
 
 

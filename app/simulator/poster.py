@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from random import Random
@@ -24,6 +26,10 @@ RETRIED = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 #: A server that asks for more patience than this is asked again earlier, not later.
 _PATIENCE = 60.0
+
+
+#: How many events met each outcome.
+Receipts = Mapping[str, int]
 
 
 class Stopped(Exception):
@@ -118,8 +124,8 @@ class Poster:
         # Only the length of pauses is left to chance, never an event.
         self._chance = Random()  # noqa: S311
 
-    async def post(self, events: Sequence[Event], mode: Mode = Mode.BATCH) -> None:
-        """Post until the server has answered, and count what it answered.
+    async def post(self, events: Sequence[Event], mode: Mode = Mode.BATCH) -> Receipts:
+        """Post until the server has answered; count and return what it answered.
 
         Raises:
             Stopped: the run ended before an answer came.
@@ -127,7 +133,20 @@ class Poster:
         request = encode(events, mode)
         response = await self._insist(request)
         self._summary.posted += len(events)
-        self._count(response, len(events))
+        return self._count(response, len(events))
+
+    async def post_unheard(self, events: Sequence[Event]) -> None:
+        """Post a batch and go before the answer is read, as where a line breaks.
+
+        Whether the server took it nobody knows; it is not counted.
+        """
+        request = encode(events, Mode.BATCH)
+        headers = self._headers | request.headers
+        with contextlib.suppress(httpx.TransportError):
+            async with self._client.stream(
+                "POST", "/v1/events", content=request.body, headers=headers
+            ):
+                pass
 
     async def _insist(self, request: Request) -> httpx.Response:
         attempt = 0
@@ -148,12 +167,12 @@ class Poster:
         except httpx.TransportError:
             return None
 
-    def _count(self, response: httpx.Response, sent: int) -> None:
+    def _count(self, response: httpx.Response, sent: int) -> Receipts:
         document = _document(response)
         if "receipts" not in document:
             self._summary.rejected += sent
             self._summary.complain(_problem_of(document, response), sent)
-            return
+            return {"rejected": sent}
         self._summary.accept(self._region, document["accepted"])
         self._summary.duplicates += document["duplicates"]
         self._summary.conflicts += document["conflicts"]
@@ -161,6 +180,7 @@ class Poster:
         for receipt in document["receipts"]:
             if problem := receipt.get("problem"):
                 self._summary.complain(_problem_of(problem, response))
+        return Counter(str(receipt.get("outcome")) for receipt in document["receipts"])
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:

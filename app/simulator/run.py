@@ -24,6 +24,7 @@ from app.simulator.options import Options, Summary
 from app.simulator.poster import Poster, Stopped, pause_of
 from app.simulator.progress import Progress
 from app.simulator.source import Event, Source
+from app.simulator.storm import APP, Kind, StormAccounts, StormOutbox, fall_on, send
 from app.simulator.stream import Stream
 from app.simulator.times import milliseconds
 
@@ -38,7 +39,6 @@ _CONNECTIONS = 6
 _FILLING = 4
 #: A demo that was off for longer starts its numbers anew from here.
 _LONGEST_GAP = 7 * DAY
-_STORM_HOURS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class _Run:
     summary: Summary
     progress: Progress
     stop: asyncio.Event
+    storm: StormAccounts | None
     filling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FILLING))
 
 
@@ -120,8 +121,10 @@ async def simulate(
                 regions = await _regions(client, {region for region, _ in pairs}, stop)
                 span = span_of(options, milliseconds(datetime.now(UTC)))
                 sources = _sources(options, pairs, regions, span)
+                storm = _storm_of(sources) if options.storm else None
+                summary.storm = storm
                 clock = Clock(span.start, options.speed, span.end)
-                run = _Run(client, clock, span, summary, shown, stop)
+                run = _Run(client, clock, span, summary, shown, stop, storm)
                 await _play_all(run, sources, keys)
             except Stopped:
                 pass
@@ -159,10 +162,13 @@ def _sources(
         scale = rate_scale(sources, span.start, span.end)
         sources = [replace(source, intensity=source.intensity * scale) for source in sources]
     if options.storm:
-        hour = span.start // HOUR
-        storm = (hour, hour + _STORM_HOURS)
-        sources = [replace(source, storm=storm) for source in sources]
+        sources = fall_on(sources, options.storm_areas, span.start)
     return sources
+
+
+def _storm_of(sources: list[Source]) -> StormAccounts:
+    hit = {area for source in sources if source.app == APP for area in source.storm_areas}
+    return StormAccounts(sorted(hit))
 
 
 async def _play_all(run: _Run, sources: list[Source], keys: Mapping[str, str]) -> None:
@@ -185,7 +191,7 @@ def _busiest_first(sources: list[Source]) -> list[Source]:
 async def _play(run: _Run, source: Source, key: str, sources: list[Source]) -> None:
     """Play one source: its past, then its life."""
     poster = Poster(run.client, key, source.region, run.summary, run.stop)
-    outbox = Outbox()
+    outbox, storm = Outbox(), StormOutbox()
     since = await _since(run, source, key)
     if since is None:
         stream = Stream(source, run.span.start, founded=run.span.start)
@@ -200,12 +206,16 @@ async def _play(run: _Run, source: Source, key: str, sources: list[Source]) -> N
         now = run.clock.now()
         last = run.clock.over()
         for happening in stream.until(now):
-            outbox.put(happening.at, happening.event)
-        await _deliver(poster, list(outbox.due(None if last else now)))
+            (storm if happening.storm else outbox).put(happening.at, happening.event)
+        due = None if last else now
+        await _deliver(poster, list(outbox.due(due)))
+        if run.storm is not None:
+            await _storm(poster, storm.due(due), run.storm)
         run.progress.lived()
         if last:
             return
-        upcoming = min(stream.next_at(), outbox.next_at() or stream.next_at())
+        ahead = stream.next_at()
+        upcoming = min(ahead, outbox.next_at() or ahead, storm.next_at() or ahead)
         if await wait(run.stop, run.clock.seconds_to(upcoming)):
             return
 
@@ -240,6 +250,14 @@ async def _fill(run: _Run, stream: Stream, since: int, outbox: Outbox, poster: P
             # Days without a living case must not hold up the other sources.
             await asyncio.sleep(0)
     await _deliver(poster, list(outbox.due(run.span.start)))
+
+
+async def _storm(poster: Poster, due: Mapping[Kind, list[Event]], accounts: StormAccounts) -> None:
+    """Send what a storm has to be sent, the first of each event before its repetitions."""
+    for kind in Kind:
+        remaining = iter(due.get(kind, ()))
+        while batch := list(islice(remaining, BATCH)):
+            await send(poster, kind, batch, accounts)
 
 
 async def _deliver(poster: Poster, events: list[Event]) -> None:

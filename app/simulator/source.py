@@ -10,7 +10,7 @@ from types import MappingProxyType
 from app.simulator import complaints, employment, permits
 from app.simulator.dice import Dice, digest
 from app.simulator.hours import DAY, HOUR, hour_of_week, offset_of
-from app.simulator.life import Life, Place, Step
+from app.simulator.life import Life, Place, Step, share_of
 from app.simulator.plans import TYPE_PREFIX, Plan
 from app.simulator.signals import HEARTBEAT, test_plan
 from app.simulator.times import instant, moment
@@ -36,7 +36,9 @@ EVENTS_PER_CASE: Mapping[str, float] = MappingProxyType(
 )
 
 #: It rains on one evening in five; then complaints of water are thirty times as many.
-_DRY, _WET, _STORM = 0.5, 15.0, 40.0
+_DRY, _WET = 0.5, 15.0
+#: Where a storm falls, so many times as many cases are opened as in another such hour.
+STORM = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Source:
         intensity: events a second, averaged over the week, heartbeats apart. More
             intensity adds cases and changes none: those of less are among them.
         storm: the hours (since the epoch, half open) of a storm that was asked for.
+        storm_areas: the kecamatan on which it falls.
     """
 
     seed: int
@@ -61,6 +64,7 @@ class Source:
     zone: str
     intensity: float
     storm: tuple[int, int] = (0, 0)
+    storm_areas: tuple[str, ...] = ()
 
     @property
     def urn(self) -> str:
@@ -97,6 +101,9 @@ class Slot:
         self.name = f"{source.key()}|{plan.code}|{hour}"
         self._chance = digest(self.name)
         self._label = f"{plan.prefix}{source.seed}-{{}}-{plan.code}"
+        if plan.flood:
+            # A storm elsewhere in the same hour has other cases, by other names.
+            self._label += digest("|".join(source.storm_areas), 3).hex() + "-"
         self._minutes = b""
         # The busyness of an hour varies by four tenths around what is expected of it.
         busy, part = self._chance[0] / 320 + 0.6, self._chance[1] / 256
@@ -135,13 +142,21 @@ def _expected(source: Source, plan: Plan, slot: Slot) -> float:
     """Return the mean number of cases of the plan in the hour."""
     if plan.per_hour:
         return plan.per_hour
-    mean = source.intensity * 3600 / EVENTS_PER_CASE[source.app] * plan.share
+    mean = source.intensity * 3600 / EVENTS_PER_CASE[source.app]
     mean *= plan.week[hour_of_week(slot.hour * HOUR + slot.offset)]
+    if plan.flood:
+        # Beside the usual ones, which go on.
+        return mean * (STORM - 1) * _stormy_share(source, slot.hour)
     if not plan.wet:
-        return mean
-    if source.storm[0] <= slot.hour < source.storm[1]:
-        return mean * _STORM
-    return mean * (_WET if source.wet(slot.hour, slot.offset) else _DRY)
+        return mean * plan.share
+    return mean * plan.share * (_WET if source.wet(slot.hour, slot.offset) else _DRY)
+
+
+def _stormy_share(source: Source, hour: int) -> float:
+    """Return on which part of the region's cases a storm falls in the hour."""
+    if not source.storm[0] <= hour < source.storm[1]:
+        return 0.0
+    return share_of(source.storm_areas, source.areas)
 
 
 def steps_of(source: Source, plan: Plan, slot: Slot, index: int) -> list[Step]:
@@ -152,7 +167,8 @@ def steps_of(source: Source, plan: Plan, slot: Slot, index: int) -> list[Step]:
     twin = None
     if index and slot.minute(index - 1) < minute:
         twin = slot.case_id(index - 1)
-    life = Life(dice, Place(source.areas, slot.offset), opened, plan.bound, twin)
+    areas = source.storm_areas if plan.flood else source.areas
+    life = Life(dice, Place(areas, slot.offset), opened, plan.bound, twin)
     plan.live(life)
     return life.steps
 

@@ -25,10 +25,11 @@ _SLOTS_KEPT = 1_000
 
 
 class Happening(NamedTuple):
-    """An event and its instant, in milliseconds since the epoch."""
+    """An event and its instant, in milliseconds since the epoch; ``storm``: of a flooded place."""
 
     at: int
     event: Event
+    storm: bool = False
 
 
 class _Next(NamedTuple):
@@ -107,7 +108,8 @@ class Stream:
         if tell:
             subject = slot.case_id(index)
             for number, step in enumerate(steps[:waiting]):
-                yield Happening(step.at, event_of(self._source, plan, subject, number, step))
+                event = event_of(self._source, plan, subject, number, step)
+                yield Happening(step.at, event, plan.flood)
 
     def until(self, end: int) -> Iterator[Happening]:
         """Go on: yield the events before ``end`` that have not been yielded yet."""
@@ -164,7 +166,7 @@ class Stream:
             heappush(self._heap, due._replace(at=later, step=due.step + 1))
         subject = slot.case_id(due.case)
         event = event_of(self._source, plan, subject, due.step, steps[due.step])
-        return Happening(due.at, event)
+        return Happening(due.at, event, plan.flood)
 
 
 def events_between(source: Source, t0: datetime, t1: datetime) -> Iterator[Event]:

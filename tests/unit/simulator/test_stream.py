@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from app.domain.families import FAMILIES, STATELESS_VERBS
 from app.simulator import Event, Source, events_between
 from app.simulator.hours import HOUR, MINUTE
+from app.simulator.life import share_of
 from app.simulator.source import PLANS, Slot, event_of, steps_of
 from app.simulator.stream import Stream
 from app.simulator.times import milliseconds
@@ -209,16 +210,37 @@ def test_the_city_is_busier_by_day_than_by_night_and_at_work_than_on_sunday() ->
     assert submitted[0, True] > 3 * submitted[6, True]
 
 
-def test_a_storm_multiplies_complaints_of_water_and_changes_no_other() -> None:
+@pytest.mark.parametrize("flooded", [AREAS[:1], AREAS[4:7], AREAS], ids=len)
+def test_where_a_storm_falls_there_is_forty_times_as_much_and_elsewhere_as_always(
+    flooded: tuple[str, ...],
+) -> None:
     hours = milliseconds(MONDAY) // HOUR
     calm = a_source(intensity=0.03)
     night = MONDAY, MONDAY + timedelta(hours=6)
-    before = {event["id"]: event for event in events_between(calm, *night)}
-    flood = events_between(replace(calm, storm=(hours, hours + 6)), *night)
-    after = {event["id"]: event for event in flood}
-    assert before.items() <= after.items()
-    services = Counter(data_of(event).get("service") for event in after.values())
-    assert services["genangan"] > 10 * services["jalan"]
+    usual = {event["id"]: event for event in events_between(calm, *night)}
+    stormy = replace(calm, storm=(hours, hours + 6), storm_areas=flooded)
+    night_of_the_flood = {event["id"]: event for event in events_between(stormy, *night)}
+    assert usual.items() <= night_of_the_flood.items()
+    more = [night_of_the_flood[name] for name in night_of_the_flood.keys() - usual.keys()]
+    opened = [event for event in more if verb_of(event) == "submitted"]
+    assert {data_of(event)["area"] for event in opened} == {*flooded}
+    assert {data_of(event)["service"] for event in opened} == {"genangan", "pohon"}
+    expected = sum(
+        verb_of(event) == "submitted" and "test" not in event for event in usual.values()
+    )
+    assert len(opened) == pytest.approx(39 * expected * share_of(flooded, AREAS), rel=0.3)
+
+
+def test_storms_of_one_hour_in_different_places_never_give_one_id_to_two_events() -> None:
+    hours = milliseconds(MONDAY) // HOUR
+    night = MONDAY, MONDAY + timedelta(hours=3)
+    storms = [
+        replace(a_source(), storm=(hours, hours + 6), storm_areas=areas)
+        for areas in (AREAS[:2], AREAS[2:4])
+    ]
+    first, second = ({e["id"]: e for e in events_between(storm, *night)} for storm in storms)
+    assert all(first[name] == second[name] for name in first.keys() & second.keys())
+    assert first.keys() != second.keys()
 
 
 def test_the_past_gives_whole_cases_and_the_present_goes_on_with_them() -> None:

@@ -42,7 +42,11 @@ LOOKUP_WITHIN_S = 6.0
 
 
 def make_engine(
-    url: str, *, pool_size: int, command_timeout: float | None = COMMAND_TIMEOUT_S
+    url: str,
+    *,
+    pool_size: int,
+    command_timeout: float | None = COMMAND_TIMEOUT_S,
+    idle_in_transaction_ms: int = IDLE_IN_TRANSACTION_TIMEOUT_MS,
 ) -> AsyncEngine:
     """Return an engine for one event loop; ``command_timeout`` None is for long work."""
     return create_async_engine(
@@ -58,7 +62,7 @@ def make_engine(
             "server_settings": {
                 "application_name": "kentongan",
                 "lock_timeout": str(LOCK_TIMEOUT_MS),
-                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(idle_in_transaction_ms),
                 # The planner's estimate for a batch is steady; compiling it is not worth it.
                 "jit": "off",
             },
@@ -208,8 +212,3 @@ async def try_lock(connection: asyncpg.Connection[Any], name: str) -> bool:
         "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK_SPACE, name
     )
     return taken
-
-
-async def touch(connection: asyncpg.Connection[Any]) -> None:
-    """Ask the server for a sign of life on this very connection."""
-    await connection.execute("SELECT 1", timeout=CONNECT_TIMEOUT_S)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import clock, problems
-from app.bus import Bus, PostgresBus
+from app.bus import Bus, open_bus
 from app.database import Engine, make_engine, transaction
 from app.dependencies import Quota, Services
 from app.domain.times import Clock
@@ -28,6 +30,7 @@ from app.services.access import Access
 from app.services.group_commit import GroupCommit
 from app.services.health import Health
 from app.services.ingest import Ingest
+from app.services.installation import bus_name
 from app.services.live_feed import LiveFeed
 from app.services.projector import Projector
 from app.services.register import is_demo
@@ -39,23 +42,33 @@ STATIC = Path(__file__).parent / "static"
 #: A client message is a hundred bytes; nothing in the protocol needs more.
 MAX_WEBSOCKET_MESSAGE = 16 * 1024
 WAIT_FOR_DATABASE_S = 1.0
+#: A projector that stopped inside a step holds its channel's row: as short as it is given to
+#: speak up at all (app/repositories/ownership.py), so that another may have gone on within 5 s.
+#: A step is between two of its statements for some tens of milliseconds.
+PROJECTOR_IDLE_IN_TRANSACTION_MS = 3_000
+#: For a command's last doorbells, where the bus is away.
+RINGS_WITHIN_S = 5.0
 
 
 now = clock.now
 
 
 def create_app(
-    settings: Settings, url: str, clock: Clock = now, stop: asyncio.Event | None = None
+    settings: Settings,
+    url: str,
+    clock: Clock = now,
+    stop: asyncio.Event | None = None,
+    leaving: asyncio.Event | None = None,
 ) -> FastAPI:
     """Build the api role: its services, their tasks, and every route.
 
-    ``stop`` is set when the process is told to stop.
+    ``leaving`` is set when the process is told to stop, ``stop`` when it does.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = make_engine(url, pool_size=settings.api_pool_size)
-        bus = PostgresBus(url)
+        bus = _bus(settings, url, engine)
         committer = GroupCommit(engine, bus)
         feed = LiveFeed(engine, bus, Hub())
         services = Services(
@@ -64,7 +77,7 @@ def create_app(
             access=Access(engine, clock),
             ingest=Ingest(engine, committer, clock),
             feed=feed,
-            health=Health(engine, clock),
+            health=Health(engine, clock, leaving),
             quota=Quota(settings.requests_per_second),
             static=STATIC,
             allowed_origins=frozenset(settings.allowed_origins),
@@ -132,12 +145,39 @@ async def _exit_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
+async def _drain(leaving: asyncio.Event, seconds: float, stop: asyncio.Event) -> None:
+    """Stop only when whoever sends here has had the time to see that this process leaves."""
+    await leaving.wait()
+    if seconds:
+        log.info("Leaving; new requests are for others", action="api.leaving", seconds=seconds)
+    await asyncio.sleep(seconds)
+    stop.set()
+
+
+def _last_on_its_connection(app: ASGIApp, leaving: asyncio.Event) -> ASGIApp:
+    """Have connections end with their next answer once the process is to stop.
+
+    One that were open still in the end would be closed while its client may
+    just be sending the next request over it.
+    """
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start" and leaving.is_set():
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await app(scope, receive, send_last if scope["type"] == "http" else send)
+
+    return serve
+
+
 async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = None) -> None:
-    """Run the api role until ``stop``: stop accepting, finish, close sockets with 1012."""
-    stop = stop or asyncio.Event()
-    app = create_app(settings, url, stop=stop)
+    """Run the api role until ``stop``: be unready, stop accepting, finish, close sockets (1012)."""
+    leaving, stop = stop or asyncio.Event(), asyncio.Event()
+    app = create_app(settings, url, stop=stop, leaving=leaving)
     config = uvicorn.Config(
-        app,
+        _last_on_its_connection(app, leaving),
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,
@@ -155,7 +195,8 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
     # Signals are the command line's to hear: uvicorn would end the process by the signal once it
     # has served, before what outlives the server, such as the database, could be stopped.
     server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
-    async with _running(*(_exit_on(end, server) for end in (stop, app.state.failed))):
+    exits = (_exit_on(end, server) for end in (stop, app.state.failed))
+    async with _running(_drain(leaving, settings.drain_seconds, stop), *exits):
         await server.serve()
     if app.state.failed.is_set():
         # uvicorn has logged why, and would have gone on answering without them: an api that
@@ -165,8 +206,12 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
 
 async def run_projector(settings: Settings, url: str, clock: Clock = now) -> None:
     """Run the projector role until cancelled."""
-    engine = make_engine(url, pool_size=settings.projector_pool_size)
-    bus = PostgresBus(url)
+    engine = make_engine(
+        url,
+        pool_size=settings.projector_pool_size,
+        idle_in_transaction_ms=PROJECTOR_IDLE_IN_TRANSACTION_MS,
+    )
+    bus = _bus(settings, url, engine)
     projector = Projector(engine, url, bus, clock)
     gc.collect()
     gc.freeze()
@@ -180,10 +225,22 @@ async def run_projector(settings: Settings, url: str, clock: Clock = now) -> Non
 @asynccontextmanager
 async def commands_bus(url: str) -> AsyncIterator[Bus]:
     """Give the bus by which a command rings the running processes."""
-    bus = PostgresBus(url)
-    async with _running(bus.run()):
-        yield bus
-        await bus.flush()
+    engine = make_engine(url, pool_size=1)
+    bus = _bus(Settings(), url, engine)
+    try:
+        async with _running(bus.run()):
+            yield bus
+            with suppress(TimeoutError):  # whoever was to be rung for looks by himself
+                async with asyncio.timeout(RINGS_WITHIN_S):
+                    await bus.flush()
+    finally:
+        await engine.dispose()
+
+
+def _bus(settings: Settings, url: str, engine: Engine) -> Bus:
+    chosen = settings.bus_url
+    name = partial(bus_name, engine)
+    return open_bus(None if chosen is None else chosen.get_secret_value(), url, name)
 
 
 @asynccontextmanager

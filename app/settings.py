@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.bus import check_bus_url
 from app.database import check_url
 
 #: Settings that may be read from a file, as secrets are mounted.
-FROM_FILES = ("database_url",)
+FROM_FILES = ("database_url", "bus_url")
 
 
 class Settings(BaseSettings):
@@ -29,6 +30,9 @@ class Settings(BaseSettings):
     #: An outside PostgreSQL, 15 to 18; without it, the embedded one of the data
     #: directory is used.
     database_url: SecretStr | None = None
+    #: The NATS servers that carry doorbells between processes; without them the
+    #: database does.
+    bus_url: SecretStr | None = None
     #: Where the embedded database and its socket live.
     data_dir: Path = Path("var/data")
     #: Loopback by default: the open internet needs a proxy with TLS in front.
@@ -45,6 +49,9 @@ class Settings(BaseSettings):
     allowed_origins: list[str] = []
     #: Log lines as JSON for machines, or as text for people.
     log_json: bool = False
+    #: On SIGTERM, an api is unready for this many seconds before it takes no more, so
+    #: that a balancer sends it nothing that would find a closed door.
+    drain_seconds: float = Field(0, ge=0, le=120)
     #: On SIGTERM, requests under way get this many seconds to finish.
     shutdown_seconds: int = Field(10, ge=1, le=120)
 
@@ -54,6 +61,14 @@ class Settings(BaseSettings):
         """Refuse what could never be a database's address."""
         if url is not None:
             check_url(url.get_secret_value())
+        return url
+
+    @field_validator("bus_url")
+    @classmethod
+    def check_bus_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse what could never be a bus's address, or one that nothing here could speak to."""
+        if url is not None:
+            check_bus_url(url.get_secret_value())
         return url
 
     @model_validator(mode="before")

@@ -16,14 +16,18 @@ LOCKS = ROOT / "requirements"
 
 
 def main() -> None:
-    """Write the three locks, each agreeing with the one before it."""
-    runtime, build, dev = (LOCKS / f"{name}.lock" for name in ("runtime", "build", "dev"))
+    """Write the locks, each agreeing with those before it."""
+    names = ("runtime", "build", "dev", "nats")
+    runtime, build, dev, nats = (LOCKS / f"{name}.lock" for name in names)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     compile_lock(build, ["-"], "\n".join(project["build-system"]["requires"]))
     compile_lock(runtime, ["pyproject.toml", "-c", str(build)])
     # Everything at once: setup for tests reads this one lock alone.
-    both = ["pyproject.toml", "--group", "dev", str(build), "-c", str(runtime)]
+    both = ["pyproject.toml", "--extra", "nats", "--group", "dev", str(build), "-c", str(runtime)]
     compile_lock(dev, both)
+    # Beside the runtime's, for those who scale out.
+    extra = project["project"]["optional-dependencies"]["nats"]
+    compile_lock(nats, ["-", "-c", str(runtime), "-c", str(dev)], "\n".join(extra))
 
 
 def compile_lock(lock: Path, sources: list[str], stdin: str | None = None) -> None:

@@ -25,3 +25,6 @@ class MemoryBus:
     async def run(self) -> None:
         """Nothing has to be carried; wait to be cancelled."""
         await asyncio.Event().wait()
+
+    async def flush(self) -> None:
+        """Whatever was rung has been heard."""

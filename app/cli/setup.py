@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from app.bus import try_nats
 from app.cli.database import DataDir, Json, database_url, prepared_engine, settings_for
 from app.cli.output import print_json, say
 from app.database import make_engine
@@ -18,6 +19,7 @@ from app.embedded import EmbeddedPostgresError
 from app.main import STATIC, now
 from app.services import installation
 from app.services.health import Health
+from app.settings import Settings
 
 #: Events that a busy projector may be behind at any moment.
 ORDINARY_LAG = 10_000
@@ -59,7 +61,7 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
     """Look at the machine and the database, and say what needs a person."""
     settings = settings_for(data_dir)
 
-    async def main() -> dict[str, Any]:
+    async def look() -> dict[str, Any]:
         try:
             async with prepared_engine(data_dir, settings) as engine:
                 health = Health(engine, now)
@@ -69,6 +71,9 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
         except (DomainError, EmbeddedPostgresError) as error:
             # What keeps every other command from its work is here a finding.
             return {"lag": {}, "problems": [str(error)], "halted": {}}
+
+    async def main() -> dict[str, Any]:
+        return await look() | await _bus(settings)
 
     report: dict[str, Any] = {
         "python": platform.python_version(),
@@ -89,6 +94,17 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
     raise typer.Exit(1 if findings else 0)
 
 
+async def _bus(settings: Settings) -> dict[str, Any]:
+    """Say what carries doorbells between processes, and whether it answers."""
+    if settings.bus_url is None:
+        return {"bus": "postgresql", "bus_problem": None}
+    try:
+        await try_nats(settings.bus_url.get_secret_value())
+    except ConnectionError as error:
+        return {"bus": "nats", "bus_problem": str(error)}
+    return {"bus": "nats", "bus_problem": None}
+
+
 def _existing(folder: Path) -> Path:
     """Return the folder, or the nearest one above it that is there."""
     return next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
@@ -97,6 +113,11 @@ def _existing(folder: Path) -> Path:
 def _findings(report: dict[str, Any]) -> list[str]:
     findings = list(report["problems"])
     findings += [f"{channel} is halted: {why}" for channel, why in report["halted"].items()]
+    if report["bus_problem"]:
+        findings.append(
+            f"the bus does not let us in ({report['bus_problem']}): numbers stay right, and walls"
+            " move up to a second later"
+        )
     if not report["web_part"]:
         findings.append("the web part is not built: run `make setup`")
     if report["disk_free_gb"] < 1:

@@ -164,7 +164,7 @@ def _children(settings: Settings, url: str, demo_keys: Mapping[str, str] | None)
             [*program, "api", *place],
             env,
             ready=serving,
-            stop_within=settings.shutdown_seconds + 5.0,
+            stop_within=settings.drain_seconds + settings.shutdown_seconds + 5.0,
         ),
     ]
     if demo_keys is not None:

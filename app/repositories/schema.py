@@ -61,6 +61,11 @@ async def unsafe_settings(connection: AsyncConnection) -> list[str]:
     return list(rows.scalars())
 
 
+async def database_name(connection: AsyncConnection) -> str:
+    """Return the database's name on its server."""
+    return str((await connection.execute(text("SELECT current_database()"))).scalar_one())
+
+
 async def server_version(connection: AsyncConnection) -> int:
     """Return the server's version as PostgreSQL counts it, 180006 for 18.6."""
     return int((await connection.execute(text("SHOW server_version_num"))).scalar_one())

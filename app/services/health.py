@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from app import metrics
 from app.database import Engine, lookup, transaction
 from app.domain.errors import DatabaseAway, NotDurable, NotPrepared
 from app.domain.times import Clock
-from app.repositories import frames, schema
+from app.repositories import frames, ownership, schema
 
 #: How long an answer of the database about itself is believed.
 CACHE_S = 5.0
@@ -28,14 +29,17 @@ class Readiness:
 class Health:
     """Asks the database about itself, now and then."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, leaving: asyncio.Event | None = None) -> None:
         self._engine = engine
         self._clock = clock
+        self._leaving = leaving or asyncio.Event()
         self._unsafe: list[str] = []
         self._asked_at = float("-inf")
 
     async def readiness(self) -> Readiness:
         """Return what stands in the way of being ready."""
+        if self._leaving.is_set():
+            return Readiness(["this process is told to stop"])
         try:
             async with lookup(self._engine) as connection:
                 found = await schema.revision(connection)
@@ -67,7 +71,8 @@ class Health:
     async def report(self) -> dict[str, Any]:
         """Return what a person wants to know of the database.
 
-        ``lag`` is how many events of each channel's log are not yet folded.
+        ``lag`` is how many events of each channel's log are not yet folded,
+        ``projectors`` on how many channels each one that lives works.
         """
         async with transaction(self._engine) as connection:
             standings = await frames.standings(connection)
@@ -76,6 +81,7 @@ class Health:
                 "schema": await schema.revision(connection),
                 "regions": sum(standing.region is not None for standing in standings.values()),
                 "events": sum(s.head for s in standings.values() if s.region is not None),
+                "projectors": await ownership.shares(connection),
                 "lag": {name: s.head - s.seq for name, s in sorted(standings.items())},
             }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from app.database import Engine, transaction
 from app.domain.errors import NotPrepared, WrongPurpose
 from app.domain.regions import SourceName
 from app.domain.times import Clock
 from app.repositories import register, schema
-from app.services.register import DEMO, seed, seed_demo
+from app.services.register import DEMO, DIGEST_KEY, seed, seed_demo
 
 
 async def migrate(engine: Engine) -> str:
@@ -51,6 +53,21 @@ async def prepare_demo(engine: Engine, clock: Clock) -> list[SourceName]:
     await prepare(engine, clock, demo=True)
     async with transaction(engine) as connection:
         return await seed_demo(connection, clock())
+
+
+async def bus_name(engine: Engine) -> str:
+    """Return under what this database's doorbells are rung where several share one NATS.
+
+    Raises:
+        NotPrepared: the database was not seeded yet.
+    """
+    async with transaction(engine) as connection:
+        key = await register.fact(connection, DIGEST_KEY)
+        database = await schema.database_name(connection)
+    if key is None:
+        raise NotPrepared("the database was never seeded: run `kentongan seed`")
+    # A hash: subjects are no secret, the key is. A copy of a database has the key of its model.
+    return f"kentongan.{sha256(f'{key} {database}'.encode()).hexdigest()[:16]}"
 
 
 async def require_current(engine: Engine) -> None:

@@ -80,10 +80,13 @@ class Role:
         return [line for line in self.log if "http.failed" in line or "Traceback" in line]
 
 
-async def start(role: str, database_url: str, *words: str, **settings: str) -> Role:
-    """Start a role as a process of its own."""
+async def start(
+    role: str, database_url: str, *words: str, broken: str = "", **settings: str
+) -> Role:
+    """Start a role as a process of its own; ``broken`` is code that it runs first."""
+    program = ("-c", f"{broken}\nfrom app.cli import main\nmain()") if broken else ("-m", "app")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", role, *words),
+        *(sys.executable, *program, role, *words),
         env=_environment(database_url, **settings),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,

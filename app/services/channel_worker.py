@@ -1,0 +1,71 @@
+"""One channel's work in a projector: steps whenever it is woken, until it is to leave."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from app.bus import FRAMES, Bus
+
+#: The first change goes at once, further ones of a channel this much apart.
+PACE_S = 0.1
+
+
+class Stepping(Protocol):
+    """What brings a channel forward; ``last_frame`` is when it last did, by the monotonic clock."""
+
+    last_frame: float
+
+    async def step(self) -> bool:
+        """Bring the channel forward."""
+
+
+class ChannelWorker:
+    """Steps a channel at its pace and rings for each frame.
+
+    ``step`` says whether there is more to do at once; it raises nothing.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        stepping: Stepping,
+        wake: asyncio.Event,
+        step: Callable[[], Awaitable[bool]],
+        bus: Bus,
+    ) -> None:
+        self.channel = channel
+        self.wake = wake
+        self._stepping = stepping
+        self._step = step
+        self._bus = bus
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Have the work end after the step under way."""
+        self._leaving = True
+        self.wake.set()
+
+    async def run(self) -> None:
+        """Work until told to leave."""
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            if self._leaving:
+                return
+            before = self._stepping.last_frame
+            more = await self._step()
+            if self._stepping.last_frame != before:
+                self._bus.ring(FRAMES, {self.channel})
+            if more:
+                self.wake.set()
+            if not self._leaving:
+                await _pace(self._stepping.last_frame)
+
+
+async def _pace(last_frame: float) -> None:
+    wait = last_frame + PACE_S - time.monotonic()
+    if wait > 0:
+        await asyncio.sleep(wait)

@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check format lock clean
+.PHONY: help run test bench setup check format lock clean
 
 BIN := .venv/bin
 
@@ -32,6 +32,9 @@ run: ## the whole program with a demo city, on http://localhost:8000 (PORT=, HOS
 test: setup ## all tests, those in Chromium too (ARGS= for pytest)
 	PYTHONASYNCIODEBUG=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 	$(BIN)/python scripts/web.py test
+
+bench: setup ## measure speed against its limits, twenty-five minutes (ARGS=--quick: about two)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 setup: ## make .venv/ complete: the kentongan command, built pages, test dependencies, Chromium
 	$(call bootstrap,setup)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -155,13 +154,12 @@ class Backfill:
         """
         refusals: list[Refusal] = []
         for group in _groups(entries):
-            began = time.perf_counter()
             fresh: Counter[str] = Counter()
             for entry, receipt in await self._insist(group):
                 self._count(receipt, fresh)
                 if receipt.problem is not None:
                     refusals.append(_refusal(entry, receipt))
-            await self.pace.give_way(time.perf_counter() - began, fresh)
+            await self.pace.give_way(fresh)
         self.tally.refusals += refusals[: max(KEPT - len(self.tally.refusals), 0)]
         return refusals
 

@@ -63,6 +63,7 @@ class Pace:
         self._heads: int | None = None
         self._looked_at = float("-inf")
         self._live_until = float("-inf")
+        self._works_since = ticks()
         self.waited = 0.0
 
     @property
@@ -73,16 +74,17 @@ class Pace:
     async def begin(self) -> None:
         """Look where everything stands before the first event."""
         await self._look()
+        self._works_since = self._ticks()
 
-    async def give_way(self, took: float, accepted: Mapping[str, int]) -> None:
-        """Wait as long as is due after a group that took so many seconds.
+    async def give_way(self, accepted: Mapping[str, int]) -> None:
+        """Wait as long as is due after the work since the last wait.
 
         Args:
-            took: how long the group's work was.
-            accepted: new events of the group by region.
+            accepted: new events of that work by region.
         """
         self._since_look.update(accepted)
         began = self._ticks()
+        worked = began - self._works_since
         if self._is_look_due():
             await self._look()
             while behind := self._behind():
@@ -90,8 +92,10 @@ class Pace:
                 await self._pause(WAIT_S)
                 await self._look()
         if self.is_live:
-            await self._pause(took * REST_LIVE)
-        self.waited += self._ticks() - began
+            rested = self._ticks() - began
+            await self._pause(max(worked * REST_LIVE - rested, 0.0))
+        self._works_since = self._ticks()
+        self.waited += self._works_since - began
 
     def finish(self) -> None:
         """Ring for what has not been rung for."""

@@ -39,13 +39,17 @@ bench: setup ## measure speed against its limits, twenty-five minutes (ARGS=--qu
 setup: ## make .venv/ complete: the kentongan command, built pages, test dependencies, Chromium
 	$(call bootstrap,setup)
 
-check: ## format, lint, types and import contracts, of Python and of the web part
+check: ## format, lint, types, import contracts; the web part; containers and units
 	$(call bootstrap,check)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry .
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/compose-lint check --quiet --skip-suppressed --fail-on low compose.yaml
+	$(BIN)/python -m scripts.deployment
 	$(BIN)/python scripts/web.py check
 
 format: ## put the Python code into shape

@@ -187,6 +187,20 @@ async def lookup(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
+async def statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection on which each statement is a transaction of its own.
+
+    Its locks are given back by the server as soon as it is on disk, and need
+    not wait for a client that may be slow to say COMMIT.
+
+    Raises:
+        DatabaseAway: as with ``transaction``.
+    """
+    async with translating(), engine.connect() as connection:
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One read-only transaction in which every statement sees the same moment."""
     async with translating(), engine.connect() as connection:

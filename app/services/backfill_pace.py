@@ -30,8 +30,8 @@ STALLED_AFTER_S = 5.0
 #: Others count as posting for so long after their last event.
 LIVE_FOR_S = 5.0
 #: Where others post, so many times the length of the work is rested after it. Folding costs
-#: about as much again, so a fifth of the time is a third of one processor.
-REST_LIVE = 4.0
+#: about as much again, so that this is a fifth of one processor.
+REST_LIVE = 8.0
 
 
 @dataclass(slots=True)

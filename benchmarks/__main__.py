@@ -136,7 +136,7 @@ async def _with_both(run: Run, place: Installation, door: Door, api: Role, proje
     later: tuple[tuple[str, Callable[[], Awaitable[Result]]], ...] = (
         ("glass", lambda: live.measure_glass(place, door)),
         ("fan_out", lambda: live.measure_fan_out(place, door)),
-        ("reconnect", lambda: live.measure_reconnect(place, door)),
+        ("reconnect", lambda: live.measure_reconnect(place, door, api)),
         ("ingest_live", lambda: ingest.measure_live(place, door, api, projector)),
         ("memory", lambda: live.measure_memory(place, door, api, projector)),
         ("slow_readers", lambda: slow_readers.measure(place, door, api)),

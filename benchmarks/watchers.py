@@ -255,19 +255,26 @@ async def _until_open(port: int) -> None:
                 return
 
 
-def reconnect(door: Door, sockets: int, *, resuming: bool) -> float:
+class Back(NamedTuple):
+    """How long a crowd took to come back, and the server's CPU for it."""
+
+    seconds: float
+    cpu_s: float
+
+
+def reconnect(door: Door, sockets: int, pid: int, *, resuming: bool) -> Back:
     """Drop a crowd and bring it back at once; return the seconds until all are current."""
 
-    async def main() -> float:
+    async def main() -> Back:
         crowd = await watchers(door, sockets)
         for one in crowd:
             one.wire.close()
         await asyncio.gather(*(one.wire.ended for one in crowd))
         held = [(one.epoch, one.rev) if resuming else (None, 0) for one in crowd]
         again = [Watcher(door, number) for number in range(sockets)]
-        begun = time.monotonic()
+        begun, meter = time.monotonic(), Meter(pid)
         await asyncio.gather(*(one.watch(*at) for one, at in zip(again, held, strict=True)))
-        return time.monotonic() - begun
+        return Back(time.monotonic() - begun, meter.spent())
 
     return uvloop.run(main())
 

@@ -28,6 +28,8 @@ from app.domain.errors import DatabaseAway, NotPrepared
 CONNECTS_WITHIN_S = 3.0
 #: A server that is silent for two of these is gone, as with a cable that was pulled.
 PING_S = 1
+#: Between two tries to cancel.
+AGAIN_S = 0.1
 #: For the last words of a connection that is given up.
 CLOSES_WITHIN_S = 1.0
 
@@ -46,9 +48,19 @@ class NatsBus(CarriedBus):
 
     async def run(self) -> None:
         """Carry rings until cancelled, through losses of the server."""
-        await self._reconnecting(
-            self._connected, self._work, is_away=is_away, lost_words="The bus lost its NATS server"
+        carrying = asyncio.create_task(
+            self._reconnecting(
+                self._connected,
+                self._work,
+                is_away=is_away,
+                lost_words="The bus lost its NATS server",
+            )
         )
+        try:
+            await asyncio.wait({carrying})
+            carrying.result()
+        finally:
+            await _ended(carrying)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Client, asyncio.Event, str]]:
@@ -77,9 +89,7 @@ class NatsBus(CarriedBus):
                 telling.result()
             raise Error("the connection was lost")
         finally:
-            telling.cancel()
-            losing.cancel()
-            await asyncio.gather(telling, losing, return_exceptions=True)
+            await _ended(telling, losing)
 
     def _hearing(self, topic: str) -> Callable[[Msg], Awaitable[None]]:
         async def heard(message: Msg) -> None:
@@ -101,6 +111,14 @@ class _Guarded(Client):
         await super()._process_info(info, initial_connection)
 
 
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended: the driver swallows a cancellation now and then."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=AGAIN_S)
+
+
 @asynccontextmanager
 async def connected(address: NatsAddress) -> AsyncIterator[tuple[Client, asyncio.Event]]:
     """Give a connection to any of the servers, and what is set when it is lost.
@@ -117,30 +135,46 @@ async def connected(address: NatsAddress) -> AsyncIterator[tuple[Client, asyncio
     async def closed() -> None:
         lost.set()
 
+    connecting = asyncio.create_task(
+        client.connect(
+            list(address.servers),
+            name="kentongan",
+            user=address.user,
+            password=address.password,
+            token=address.token,
+            tls=ssl.create_default_context() if address.tls else None,
+            # What we ring for ourselves is heard without a way over the network.
+            no_echo=True,
+            # Ours to do: then it is seen, said once, and everybody looks at all afterwards.
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            ping_interval=PING_S,
+            error_cb=unsaid,
+            closed_cb=closed,
+        )
+    )
     try:
-        async with asyncio.timeout(CONNECTS_WITHIN_S):
-            await client.connect(
-                list(address.servers),
-                name="kentongan",
-                user=address.user,
-                password=address.password,
-                token=address.token,
-                tls=ssl.create_default_context() if address.tls else None,
-                # What we ring for ourselves is heard without a way over the network.
-                no_echo=True,
-                # Ours to do: then it is seen, said once, and everybody looks at all afterwards.
-                allow_reconnect=False,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0,
-                ping_interval=PING_S,
-                error_cb=unsaid,
-                closed_cb=closed,
-            )
+        await _within(connecting, CONNECTS_WITHIN_S)
         yield client, lost
     finally:
         with contextlib.suppress(OSError, Error, TimeoutError):
-            async with asyncio.timeout(CLOSES_WITHIN_S):
-                await client.close()
+            await _within(asyncio.create_task(client.close()), CLOSES_WITHIN_S)
+
+
+async def _within(task: asyncio.Task[None], seconds: float) -> None:
+    """Wait for a task, whose cancellation may be swallowed.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+        task.result()
+    finally:
+        await _ended(task)
 
 
 def is_away(error: BaseException) -> bool:

@@ -164,7 +164,7 @@ def _times(ratios: dict[str, float]) -> list[float]:
 
 def write_file(file: Path, places: Sequence[Place], since: datetime, events: int) -> None:
     """Write a file of old events, sources in turns; runs in a process of its own."""
-    step = YEARS / max(events // len(places), 1)
+    step = YEARS / (events // len(places) + 1)
     sources = [events_of(place, "old", since - YEARS, step) for place in places]
 
     def lines() -> Iterator[bytes]:

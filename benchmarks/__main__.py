@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import ingest, live, overload, projecting, reading, report, slow_readers
+from benchmarks import backfill, ingest, live, overload, projecting, reading, report, slow_readers
 from benchmarks.installation import Installation, Role, an_installation, apart
 from benchmarks.load import Door, Posted, post_batches
 from benchmarks.sizes import FULL, QUICK, TINY, Sizes
@@ -44,6 +44,8 @@ NAMES = (
     "slow_readers",
     "backfill",
 )
+#: Only in a whole run, or where it is named.
+LONG = frozenset({"backfill"})
 #: A thousand sockets, in the server as well as here, and some for all else.
 FILES = 8_192
 #: Where no rate was measured before, so much is made ready to be posted each second.
@@ -141,10 +143,23 @@ async def _with_both(run: Run, place: Installation, door: Door, api: Role, proje
         ("memory", lambda: live.measure_memory(place, door, api, projector)),
         ("slow_readers", lambda: slow_readers.measure(place, door, api)),
         ("overload", lambda: overload.measure(place, door, api)),
+        ("backfill", lambda: _backfill(place, door)),
     )
     for name, measuring in later:
         if run.wants(name):
             await run.note(name, measuring())
+
+
+async def _backfill(place: Installation, door: Door) -> Result:
+    sizes = place.sizes
+    found = await backfill.measure(
+        place, door, sizes.large, rounds=max(1, sizes.rounds // 2), seconds=sizes.backfill_s
+    )
+    return {
+        "ingest_ratio": found["ingest_per_ratio"],
+        "frames_ratio": found["glass_p99_ratio"],
+        **found,
+    }
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -171,7 +186,8 @@ def main(words: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, most), most))
     # A file or a pipe has no width of its own; this one fits the table.
     console = Console(width=None if sys.stdout.isatty() else 100)
-    run = Run(sizes, frozenset(options.only or NAMES), console)
+    usual = NAMES if sizes is FULL else [name for name in NAMES if name not in LONG]
+    run = Run(sizes, frozenset(options.only or usual), console)
     began_at = datetime.now(UTC).isoformat(timespec="seconds")
     run.results["meta"] = report.about_this_run(sizes, began_at, os.getloadavg())
     asyncio.run(measure(run, options.folder))

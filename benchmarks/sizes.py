@@ -32,6 +32,7 @@ class Sizes:
     stalled: int
     slow: int
     healthy: int
+    backfill_s: float
 
 
 FULL = Sizes(
@@ -54,28 +55,30 @@ FULL = Sizes(
     stalled=100,
     slow=20,
     healthy=50,
+    backfill_s=5,
 )
 #: A tenth of the events, and less patience; the numbers of sockets are the same.
 QUICK = Sizes(
     name="quick",
-    rounds=3,
+    rounds=2,
     small=1_000,
     large=100_000,
     batch_round=8_000,
     single_s=1.5,
     backlog_s=3,
     glass_s=6,
-    quiet_s=5,
+    quiet_s=4,
     glass_sockets=200,
     crowd=1_000,
-    fan_out_s=3,
+    fan_out_s=2,
     reads=1_000,
     memory_sockets=500,
     overload_s=4,
-    slow_s=5,
+    slow_s=4,
     stalled=100,
     slow=20,
     healthy=50,
+    backfill_s=2,
 )
 #: Proves that a benchmark runs; its figures say nothing.
 TINY = Sizes(
@@ -98,4 +101,5 @@ TINY = Sizes(
     stalled=2,
     slow=1,
     healthy=2,
+    backfill_s=0.5,
 )

@@ -44,8 +44,8 @@ from app.services.group_commit import GroupCommit
 from app.services.ingest import CONFLICT, DUPLICATE, REJECTED, Ingest, Receipt
 from app.services.register import DIGEST_KEY, ensure_source
 
-#: Events of one transaction: it holds its regions' locks for some 8 ms, which is what a
-#: live request may have to wait for.
+#: Events of one transaction: a tenth of what a group of live requests may hold, since those
+#: of its regions have to wait for it.
 GROUP = 200
 #: A database that is away is waited for this long in all, then the import ends and can be
 #: started again.

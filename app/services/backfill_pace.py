@@ -20,8 +20,8 @@ from app.repositories import frames
 LOOK_EVERY_S = 0.2
 #: How often to look while the projectors are behind: they step ten times a second.
 WAIT_S = 0.05
-#: Events that may wait to be folded in a region. A step that folds a thousand takes some
-#: 40 ms, which a first live event may have to wait for; where others post, a step must
+#: Events that may wait to be folded in a region. A step that folds a thousand takes tens
+#: of milliseconds, which a first live event may have to wait for; where others post, a step must
 #: stay short against the 100 ms between two frames.
 BACKLOG_QUIET, BACKLOG_LIVE = 1_000, 300
 #: A projector that folds nothing for so long is not running, or has halted: it will fold

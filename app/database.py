@@ -176,6 +176,19 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @asynccontextmanager
+async def statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One statement that is a transaction of its own, committed when it returns.
+
+    It costs one round trip in place of three.
+
+    Raises:
+        DatabaseAway: as with ``transaction``.
+    """
+    async with translating(), engine.connect() as connection:
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@asynccontextmanager
 async def lookup(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One short transaction that a client waits for, given up soon where the server stopped.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
+import uvloop
 
 from app.cli.database import DataDir, database_url, settings_for
 from app.cli.supervise import StopRequested, stop_on_signals, unless_stopped
@@ -29,7 +29,7 @@ def api(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
             async with database_url(data_dir, settings) as url:
                 await serve_api(settings, url, stop)
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 def projector(data_dir: DataDir = None) -> None:
@@ -44,4 +44,4 @@ def projector(data_dir: DataDir = None) -> None:
                 except StopRequested:
                     return
 
-    asyncio.run(main())
+    uvloop.run(main())

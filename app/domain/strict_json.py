@@ -10,6 +10,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+import orjson
+
 from app.domain.errors import InvalidData, MalformedJson
 
 #: Deeper documents are refused: nothing in the contract nests further, and a
@@ -103,14 +105,11 @@ def check_depth(root: Any, limit: int = MAX_DEPTH) -> None:
 def check_numbers(root: Any, *, field: str) -> None:
     """Raise InvalidData where a number would change on its way through JSON readers."""
     waiting = [root]
-    while waiting:
-        value = waiting.pop()
-        if type(value) is str:
-            continue
+    for value in waiting:  # which grows meanwhile
         if isinstance(value, dict):
-            waiting.extend(value.values())
+            waiting.extend([inner for inner in value.values() if type(inner) is not str])
         elif isinstance(value, list):
-            waiting.extend(value)
+            waiting.extend([inner for inner in value if type(inner) is not str])
         elif isinstance(value, float):
             if not math.isfinite(value):
                 raise InvalidData("a number is too large for JSON", field=field)
@@ -124,10 +123,34 @@ _SORTED_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), so
 
 
 def dumps(value: Any) -> str:
-    """Write a value compactly, in its own order."""
+    """Write a value compactly, in its own order.
+
+    Raises:
+        ValueError: a number in it is none that JSON can hold.
+    """
     return _ENCODER.encode(value)
 
 
+def encode(value: Any) -> bytes:
+    """Write a value compactly, in its own order; its numbers must have been checked.
+
+    A tenth of the time of ``dumps``, which an event has twice and a wall's frame once.
+    """
+    return orjson.dumps(value)
+
+
+def encode_sorted(value: Any) -> bytes:
+    """Write a value in one deterministic form: members by name, no white space.
+
+    >>> encode_sorted({"b": "é", "a": [1.5, None]}), encode_sorted({"n": 2**64})
+    (b'{"a":[1.5,null],"b":"\\xc3\\xa9"}', b'{"n":18446744073709551616}')
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer of more than 64 bits, in an event that is refused for it
+        return _SORTED_ENCODER.encode(value).encode()
+
+
 def dumps_sorted(value: Any) -> str:
-    """Write a value in one deterministic form: members by name, no white space."""
-    return _SORTED_ENCODER.encode(value)
+    """Write a value as ``encode_sorted`` does, as text."""
+    return encode_sorted(value).decode()

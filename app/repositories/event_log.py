@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import asyncpg
 from sqlalchemy import text as _text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,8 +15,7 @@ from app.domain.events import LoggedEvent, Submission, sequence_number
 from app.repositories.statements import run
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """What became of one event of a group.
 
     ``seq`` is its place, or that of the event which had its id before (``known``);
@@ -41,7 +40,8 @@ async def append(
     """Append events to their regions' logs, gap-free; known ids change nothing.
 
     No (region, source, id) may occur twice in ``events``. Every region must be
-    registered. The regions stay locked until the transaction ends.
+    registered. The regions stay locked until the transaction ends. It is one
+    statement, and thus needs no transaction around it.
     """
     columns = (
         [event.region for event in events],
@@ -59,6 +59,43 @@ async def append(
     )
     rows = await run(connection, _APPEND, columns)
     return [Appended(*row) for row in rows]
+
+
+async def append_new(
+    connection: AsyncConnection, events: Sequence[Submission], received_at: Sequence[datetime]
+) -> list[Appended] | None:
+    """Append events that are all thought to be new, as ``append`` does, but in half the time.
+
+    Returns:
+        Nothing where one is known after all: then the transaction must be rolled back.
+    """
+    regions = {event.region for event in events}
+    rows = await run(
+        connection,
+        "SELECT region, head FROM region_logs WHERE region = ANY ($1) ORDER BY region FOR UPDATE",
+        (list(regions),),
+    )
+    heads: dict[str, int] = {row[0]: row[1] for row in rows}
+    appended, records = [], []
+    for event, received in zip(events, received_at, strict=True):
+        heads[event.region] = seq = heads[event.region] + 1
+        appended.append(Appended(seq, False, event.digest))
+        records.append((*event, seq, received))
+    # The transaction was begun by the statement before: a copy would not have begun one.
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    try:
+        await driver.copy_records_to_table(
+            "events", records=records, columns=(*Submission._fields, "seq", "received_at")
+        )
+    except asyncpg.UniqueViolationError:
+        return None
+    await run(
+        connection,
+        "UPDATE region_logs l SET head = h.head FROM unnest($1::text[], $2::bigint[])"
+        " AS h (region, head) WHERE l.region = h.region",
+        (list(heads), list(heads.values())),
+    )
+    return appended
 
 
 _COLUMNS = "seq, source, id, type, app, subject, time, sequence, received_at, test, envelope"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from app import problems
 from app.dependencies import EventsReader, EventWriter, RegionInQuery, ServicesIn
@@ -58,7 +58,7 @@ async def post_events(request: Request, writer: EventWriter, services: ServicesI
     allowed = {writer.source} if writer.source is not None else set()
     receipts = await services.ingest.submit(allowed, candidates)
     body = documents.document(receipts, problems.document)
-    return JSONResponse(body, documents.status(receipts))
+    return Response(body, documents.status(receipts), media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:

@@ -6,7 +6,7 @@ import json
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from app import problems
 from app.dependencies import EventWriter, ReaderIn, ServicesIn, clean
@@ -66,7 +66,7 @@ async def list_refused(
 )
 async def replay(
     entry_id: Annotated[int, Path(ge=1, le=2**62)], writer: EventWriter, services: ServicesIn
-) -> JSONResponse:
+) -> Response:
     """Send a refused event through the door again, once the reason is gone."""
     entry = await quarantine.find(services.engine, entry_id)
     try:
@@ -78,7 +78,7 @@ async def replay(
         ) from None
     receipt = await quarantine.replay(services.engine, services.ingest, services.clock, entry)
     body = documents.document([receipt], problems.document)
-    return JSONResponse(body, documents.status([receipt]))
+    return Response(body, documents.status([receipt]), media_type="application/json")
 
 
 def _check_own(reader: Reader, source: str) -> None:

@@ -7,6 +7,7 @@ can neither be told to go nor be got rid of.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from asyncio.transports import BaseTransport
 from typing import Any, cast
@@ -31,7 +32,9 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         connection.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            # By another handle of the same socket: uvloop's own lets no options be set.
+            with socket.socket(fileno=os.dup(sock.fileno())) as same:
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def send(self, message: Any) -> None:
         """Send; a close does not wait for a peer that takes nothing."""

@@ -29,6 +29,8 @@ STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 MAX_BATCH = 1_000
 
+#: As nearly everybody writes them; the rest is parsed.
+_PLAINLY = {name.encode(): name for name in (STRUCTURED, BATCH, "application/json")}
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 Header = tuple[bytes, bytes]
@@ -75,6 +77,8 @@ def _content_type(headers: Iterable[Header]) -> tuple[str | None, str | None]:
     values = [value for name, value in headers if name == b"content-type"]
     if not values:
         return None, None
+    if values[0] in _PLAINLY:
+        return _PLAINLY[values[0]], None
     message = Message()
     message["content-type"] = values[0].decode("latin-1")
     charset = message.get_param("charset")
@@ -97,6 +101,10 @@ def _batch(document: Any) -> list[Candidate | DomainError]:
 
 
 def _structured(document: dict[str, Any]) -> Candidate:
+    """Part a document into attributes and data; it is ours, and taken apart."""
+    if "data_base64" not in document:
+        data = document.pop("data", MISSING)
+        return Candidate(document, data)
     members = {
         name: value for name, value in document.items() if name not in ("data", "data_base64")
     }

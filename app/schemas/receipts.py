@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from app.domain.errors import DomainError, SourceNotAllowed
+from app.domain.strict_json import encode
 from app.services.ingest import ACCEPTED, CONFLICT, DUPLICATE, REJECTED, Receipt
 
 
@@ -30,19 +31,20 @@ def status(receipts: Sequence[Receipt]) -> HTTPStatus:
 
 def document(
     receipts: Sequence[Receipt], describe: Callable[[DomainError], dict[str, Any]]
-) -> dict[str, Any]:
+) -> bytes:
     """Return the answer's body; by hand, since it is made for every event.
 
     ``describe`` turns a failure into a problem document.
     """
     outcomes = [receipt.outcome for receipt in receipts]
-    return {
+    body = {
         "accepted": outcomes.count(ACCEPTED),
         "duplicates": outcomes.count(DUPLICATE),
         "conflicts": outcomes.count(CONFLICT),
         "rejected": outcomes.count(REJECTED),
         "receipts": [_receipt(receipt, describe) for receipt in receipts],
     }
+    return encode(body)
 
 
 def _receipt(receipt: Receipt, describe: Callable[[DomainError], dict[str, Any]]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -58,7 +59,7 @@ _IDENTIFIERS = ("id", "source", "type", "subject", "time", "dataclassification")
 QUARANTINE_KEPT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """What became of one event of a request.
 
@@ -117,7 +118,7 @@ class Ingest:
         checked = await self._check_all(candidates, allowed, known, received_at)
         if digest is not None:
             checked = [
-                replace(item, digest=digest) if isinstance(item, Submission) else item
+                item._replace(digest=digest) if isinstance(item, Submission) else item
                 for item in checked
             ]
         events = [item for item in checked if isinstance(item, Submission)]
@@ -200,8 +201,9 @@ class Ingest:
 
     @staticmethod
     def _count(receipts: Sequence[Receipt]) -> None:
-        for receipt in receipts:
-            metrics.EVENTS.labels(receipt.region or "", receipt.outcome).inc()
+        counts = Counter((receipt.region or "", receipt.outcome) for receipt in receipts)
+        for labels, n in counts.items():
+            metrics.EVENTS.labels(*labels).inc(n)
 
     async def _set_aside(
         self,
@@ -211,6 +213,8 @@ class Ingest:
         receipts: Sequence[Receipt],
     ) -> None:
         """Keep the refused events of the key's own sources, masked, with the reason."""
+        if all(receipt.outcome != REJECTED for receipt in receipts):
+            return
         refused = []
         for receipt, candidate in zip(receipts, candidates, strict=True):
             if receipt.outcome != REJECTED or isinstance(candidate, DomainError):

@@ -80,6 +80,31 @@ async def test_the_same_events_at_the_same_instant_in_two_processes_are_kept_onc
     assert set(statuses) == {202}
 
 
+async def test_large_batches_sent_again_and_again_keep_one_of_each(
+    installation: Installation, place: Place, places: MakePlace
+) -> None:
+    other = await places()
+    receipts = Receipts(), Receipts()
+    async with caller(installation.api.base, place.key) as api:
+        theirs = Api(api.http, other.key)
+        events = [place.event() for _ in range(300)]
+        for start in (0, 0, 100, 100, 200, 0):
+            first, second = await asyncio.gather(
+                api.batch(*events[start : start + 100]),
+                theirs.batch(*(other.event() for _ in range(100))),
+            )
+            assert first.status_code == second.status_code == 202
+            receipts[0].note(first)
+            receipts[1].note(second)
+        # Known and new ones in one batch, while the way in bulk is tried again.
+        for _ in range(15):
+            receipts[0].note(await api.batch(*events[-40:], *(place.event() for _ in range(40))))
+        receipts[0].check(await api.feed(place.region))
+        receipts[1].check(await theirs.feed(other.region))
+        assert len(receipts[0].acknowledged) == 900
+        assert len(receipts[1].acknowledged) == 600
+
+
 async def test_two_contents_under_one_id_at_the_same_instant_keep_one(
     installation: Installation, second_api: Role, place: Place
 ) -> None:
@@ -344,6 +369,8 @@ async def test_a_log_numbered_by_a_plain_sequence_is_found_out(template: str) ->
         with (
             patch("app.services.group_commit.event_log.append", by_sequence),
             patch("app.services.group_commit.GROUP_LIMIT", 2),  # one request in a transaction
+            patch("app.services.group_commit.ONE_CALL", 0),  # one that more can be done in
+            patch("app.services.group_commit.event_log.append_new", by_sequence),
             pytest.raises(Lost),
         ):
             await readers_pass_nothing_over(url, place, moved)

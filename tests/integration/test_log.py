@@ -25,6 +25,10 @@ async def append(connection: Connection, events: list[Submission]) -> None:
     await event_log.append(connection, events, [NOW] * len(events))
 
 
+async def append_in_bulk(connection: Connection, events: list[Submission]) -> None:
+    assert await event_log.append_new(connection, events, [NOW] * len(events)) is not None
+
+
 async def append_by_sequence(connection: Connection, events: list[Submission]) -> None:
     """The known-broken variant: numbers come from a sequence, outside any transaction."""
     for event in events:
@@ -79,8 +83,11 @@ async def followed(
     return await following
 
 
-async def test_a_cursor_over_seq_misses_nothing(engine: Engine) -> None:
-    assert await followed(engine, append) == WRITERS * EACH * 2
+@pytest.mark.parametrize("writes", [append, append_in_bulk])
+async def test_a_cursor_over_seq_misses_nothing(
+    engine: Engine, writes: Callable[[Connection, list[Submission]], Awaitable[None]]
+) -> None:
+    assert await followed(engine, writes) == WRITERS * EACH * 2
     async with transaction(engine) as connection:
         assert await event_log.extent(connection, "36.71") == (200, 200)
 
@@ -107,6 +114,35 @@ async def test_known_ids_take_no_number(engine: Engine) -> None:
         again = await event_log.append(connection, both, [NOW] * 3)
     assert [(result.seq, result.known) for result in first] == [(1, False)]
     assert [(result.seq, result.known) for result in again] == [(2, False), (1, True), (3, False)]
+
+
+async def test_both_ways_into_the_log_keep_the_same(engine: Engine) -> None:
+    events = [a_submission(name) for name in "abc"]
+    other = [event._replace(region="33.28", source="urn:pemda:33.28:laksa") for event in events]
+    async with transaction(engine) as connection:
+        one = await event_log.append(connection, events, [NOW] * 3)
+        two = await event_log.append_new(connection, other, [NOW] * 3)
+        assert one == two == [(seq, False, events[seq - 1].digest) for seq in (1, 2, 3)]
+        rows = await run(
+            connection,
+            "SELECT seq, received_at, time, id, type, app, subject, sequence, test, digest,"
+            " envelope FROM events ORDER BY seq, region",
+        )
+        kept = [tuple(row) for row in rows]
+    assert kept[::2] == kept[1::2]
+    assert len(kept) == 6
+
+
+async def test_what_is_known_is_not_taken_in_bulk_and_numbers_nothing(engine: Engine) -> None:
+    async with transaction(engine) as connection:
+        await append(connection, [a_submission("a")])
+    async with engine.connect() as connection:
+        both = [a_submission("b"), a_submission("a")]
+        assert await event_log.append_new(connection, both, [NOW] * 2) is None
+        await connection.rollback()
+    async with transaction(engine) as connection:
+        assert await event_log.head(connection, "36.71") == 1
+        assert await event_log.extent(connection, "36.71") == (1, 1)
 
 
 async def test_the_log_refuses_a_second_event_under_one_id(engine: Engine) -> None:

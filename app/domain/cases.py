@@ -81,8 +81,12 @@ class Folded:
     flows: list[Flow] = field(default_factory=list)
 
 
-_TEXT_FIELDS = ("service", "agency", "channel", "reason", "duplicate_of")
-_INTEGER_FIELDS = ("fee_idr", "tariff_idr", "rating")
+#: Fields of an event's data that a case takes, and their form.
+_FIELDS: Mapping[str, Any] = {
+    **dict.fromkeys(("service", "agency", "channel", "reason", "duplicate_of"), str),
+    **dict.fromkeys(("area", "due_at"), str),
+    **dict.fromkeys(("fee_idr", "tariff_idr", "rating"), int),
+}
 
 
 def case_key_of(event: LoggedEvent, family: str) -> CaseKey | None:
@@ -150,21 +154,18 @@ def _take_fields(case: Case, data: Mapping[str, Any]) -> None:
     Data was checked at the door, but the log outlives the checks of its day,
     so a field of another form counts as not given.
     """
-    for name in _TEXT_FIELDS:
-        value = data.get(name)
-        if isinstance(value, str):
+    for name, value in data.items():
+        kind = _FIELDS.get(name)
+        if kind is None or type(value) is not kind:
+            continue
+        if name == "area":
+            with suppress(InvalidParameter):
+                case.area = parse_region_code(value)
+        elif name == "due_at":
+            with suppress(ValueError):
+                case.due_at = parse_instant(value)
+        else:
             setattr(case, name, value)
-    for name in _INTEGER_FIELDS:
-        value = data.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            setattr(case, name, value)
-    area, due_at = data.get("area"), data.get("due_at")
-    if isinstance(area, str):
-        with suppress(InvalidParameter):
-            case.area = parse_region_code(area)
-    if isinstance(due_at, str):
-        with suppress(ValueError):
-            case.due_at = parse_instant(due_at)
 
 
 def is_open_state(family: str, kind: str, state: str) -> bool:

@@ -16,7 +16,9 @@ from typing import NamedTuple, TypeVar
 
 from app.domain.cases import Case, Flow, is_open_state
 from app.domain.errors import InvariantBroken
+from app.domain.events import LoggedEvent
 from app.domain.regions import kecamatan_of
+from app.domain.times import hour_of
 
 _K = TypeVar("_K")
 
@@ -52,9 +54,15 @@ class Delta:
     gauges: Counter[GaugeKey] = field(default_factory=Counter)
     flows: Counter[FlowKey] = field(default_factory=Counter)
 
-    def count_event(self, app: str, hour: datetime) -> None:
-        """Count one event of any type but test."""
-        self.flows[FlowKey(app, NO_KIND, EVENTS, hour)] += 1
+    def count_events(self, events: Iterable[LoggedEvent]) -> None:
+        """Count events of every type but test."""
+        counts: dict[tuple[str, datetime], int] = {}
+        for event in events:
+            if not event.test:
+                place = (event.app, hour_of(event.time))
+                counts[place] = counts.get(place, 0) + 1
+        for (app, hour), n in counts.items():
+            self.flows[FlowKey(app, NO_KIND, EVENTS, hour)] += n
 
     def count_case(self, case: Case, sign: int) -> None:
         """Add a case's gauges (``sign`` 1), or take them away (-1)."""

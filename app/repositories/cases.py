@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.cases import Case, CaseKey
-from app.repositories.statements import run
+from app.domain.errors import InvariantBroken
+from app.repositories.statements import copy, run
 
 #: Column, PostgreSQL type and member of ``Case``, in the order of every statement here.
 _FIELDS = (
@@ -34,18 +37,19 @@ _FIELDS = (
 _KEY = ("app", "kind", "case_id")
 _ORDER = (
     ("last_time", "timestamptz"),
-    ("last_sequence", "text"),
+    ("last_sequence", "numeric"),
     ("last_id", "text"),
     ("last_source", "text"),
 )
+_members = attrgetter(*(member for _, _, member in _FIELDS))
 _NAMES = [name for name, _, _ in _FIELDS]
-_COLUMNS = ", ".join([*_KEY, *_NAMES, "last_time", "last_sequence::text", "last_id", "last_source"])
+_COLUMNS = ", ".join([*_KEY, *_NAMES, *(name for name, _ in _ORDER)])
 _TYPES = ["text"] * 3 + [kind for _, kind, _ in _FIELDS] + [kind for _, kind in _ORDER]
 _ALL = [*_KEY, *_NAMES, *(name for name, _ in _ORDER)]
 
 _SAVE = f"""
 INSERT INTO cases (region, generation, {", ".join(_ALL)})
-SELECT $1, $2, {", ".join("c." + n + ("::numeric" if n == "last_sequence" else "") for n in _ALL)}
+SELECT $1, $2, {", ".join("c." + name for name in _ALL)}
 FROM unnest({", ".join(f"${i}::{kind}[]" for i, kind in enumerate(_TYPES, start=3))})
      AS c ({", ".join(_ALL)})
 ON CONFLICT (region, generation, app, kind, case_id) DO UPDATE SET
@@ -82,6 +86,23 @@ async def of_keys(
     return {case.key: case for case in map(_case, rows)}
 
 
+async def add(
+    connection: AsyncConnection, region: str, generation: int, cases: Iterable[Case]
+) -> None:
+    """Keep cases under whose keys nothing was kept.
+
+    Raises:
+        InvariantBroken: something was.
+    """
+    rows = [(region, generation, *_row(case)) for case in cases]
+    if not rows:
+        return
+    try:
+        await copy(connection, "cases", ("region", "generation", *_ALL), rows)
+    except asyncpg.UniqueViolationError as error:
+        raise InvariantBroken("a case is kept already") from error
+
+
 async def save(
     connection: AsyncConnection, region: str, generation: int, cases: Iterable[Case]
 ) -> None:
@@ -95,14 +116,7 @@ async def save(
 def _row(case: Case) -> tuple[Any, ...]:
     assert case.order is not None  # noqa: S101 - a case without events is never kept
     time, sequence, event_id, source = case.order
-    return (
-        *case.key,
-        *(getattr(case, member) for _, _, member in _FIELDS),
-        time,
-        str(sequence),
-        event_id,
-        source,
-    )
+    return *case.key, *_members(case), time, sequence, event_id, source
 
 
 async def count_overdue(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
+import orjson
 from sqlalchemy import text as _text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.events import LoggedEvent, Submission, sequence_number
-from app.repositories.statements import run
+from app.repositories.statements import copy, run
 
 
 class Appended(NamedTuple):
@@ -81,12 +81,8 @@ async def append_new(
         heads[event.region] = seq = heads[event.region] + 1
         appended.append(Appended(seq, False, event.digest))
         records.append((*event, seq, received))
-    # The transaction was begun by the statement before: a copy would not have begun one.
-    driver: Any = (await connection.get_raw_connection()).driver_connection
     try:
-        await driver.copy_records_to_table(
-            "events", records=records, columns=(*Submission._fields, "seq", "received_at")
-        )
+        await copy(connection, "events", (*Submission._fields, "seq", "received_at"), records)
     except asyncpg.UniqueViolationError:
         return None
     await run(
@@ -102,19 +98,13 @@ _COLUMNS = "seq, source, id, type, app, subject, time, sequence, received_at, te
 
 
 def _logged(row: Any) -> LoggedEvent:
-    data = json.loads(row[10]).get("data")
+    seq, source, event_id, kind, app, subject, time, sequence, received_at, test, envelope = row
+    data = orjson.loads(envelope).get("data")
+    if type(data) is not dict:
+        data = {}
+    number = 0 if sequence is None else sequence_number(sequence)
     return LoggedEvent(
-        seq=row[0],
-        source=row[1],
-        id=row[2],
-        type=row[3],
-        app=row[4],
-        subject=row[5],
-        time=row[6],
-        sequence=sequence_number(row[7]),
-        received_at=row[8],
-        test=row[9],
-        data=data if isinstance(data, dict) else {},
+        seq, source, event_id, kind, app, subject, time, number, received_at, test, data
     )
 
 

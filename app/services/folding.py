@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from app.database import Connection
@@ -19,7 +19,7 @@ from app.domain.errors import InvariantBroken
 from app.domain.events import LoggedEvent
 from app.domain.families import meaning_of
 from app.domain.region_state import LATEST, feed_line
-from app.domain.times import hour_of, local_day
+from app.domain.times import local_day
 from app.repositories import cases, cells, event_log
 from app.repositories.cells import Heard
 
@@ -68,7 +68,10 @@ async def fold_run(
     delta = _difference(touched.values(), events).without_zeros()
     check_conservation(delta, families)
     heard = _heard(events, zone)
-    await cases.save(connection, region, generation, [case.after for case in touched.values()])
+    new = [case.after for case in touched.values() if case.before is None]
+    changed = [case.after for case in touched.values() if case.before is not None]
+    await cases.add(connection, region, generation, new)
+    await cases.save(connection, region, generation, changed)
     await cells.add(connection, region, generation, delta)
     await cells.hear(connection, region, generation, heard)
     return Folding(
@@ -155,9 +158,7 @@ async def _fold_again(
 
 def _difference(touched: Iterable[_Touched], events: Sequence[LoggedEvent]) -> Delta:
     delta = Delta()
-    for event in events:
-        if not event.test:
-            delta.count_event(event.app, hour_of(event.time))
+    delta.count_events(events)
     for case in touched:
         app, kind, _ = case.after.key
         if case.before is not None:
@@ -190,8 +191,11 @@ def _heard(events: Sequence[LoggedEvent], zone: ZoneInfo) -> dict[str, Heard]:
     Tests and heartbeats are hearing too, but only what counts is counted.
     """
     heard: dict[str, Heard] = {}
+    days: dict[datetime, date] = {}  # those of one request were received at one instant
     for event in events:
-        day = local_day(event.received_at, zone)
+        day = days.get(event.received_at)
+        if day is None:
+            day = days[event.received_at] = local_day(event.received_at, zone)
         count = 0 if event.test else 1
         known = heard.get(event.source)
         if known is None or day > known.day:

@@ -120,7 +120,7 @@ async def _fold_history(
         count = 0
         total = Delta()
         async for so_far, run in recompute(reading, region, up_to, families):
-            await cases.save(writing, region, generation, [folded.case for folded in run])
+            await cases.add(writing, region, generation, [folded.case for folded in run])
             progress(so_far.events)
             count, total = so_far.cases, so_far.cells
         await cells.add(writing, region, generation, total)

@@ -10,7 +10,6 @@ from app.database import Connection
 from app.domain.cases import CaseKey, Folded, case_key_of, fold
 from app.domain.cells import EVENTS, NO_KIND, Delta, FlowKey
 from app.domain.events import LoggedEvent
-from app.domain.times import hour_of
 from app.repositories import event_log
 
 #: Subjects folded between two looks at the event loop's other work.
@@ -72,9 +71,7 @@ async def recompute(
         so_far.events += events_in_all
     async for events in subjects(connection, region, up_to):
         so_far.events += len(events)
-        for event in events:
-            if not event.test:
-                so_far.cells.count_event(event.app, hour_of(event.time))
+        so_far.cells.count_events(events)
         for folded in fold_subject(events, families):
             if folded.case.state is None:
                 so_far.nascent += 1

@@ -177,9 +177,9 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One statement that is a transaction of its own, committed when it returns.
+    """Statements that are each a transaction of their own, committed when they return.
 
-    It costs one round trip in place of three.
+    One costs one round trip in place of three.
 
     Raises:
         DatabaseAway: as with ``transaction``.
@@ -190,12 +190,14 @@ async def statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def lookup(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One short transaction that a client waits for, given up soon where the server stopped.
+    """Short statements that a client waits for, given up soon where the server stopped.
+
+    Each is a transaction of its own.
 
     Raises:
         DatabaseAway: as with ``transaction``, or no answer came in time.
     """
-    async with translating(), asyncio.timeout(LOOKUP_WITHIN_S), engine.begin() as connection:
+    async with translating(), asyncio.timeout(LOOKUP_WITHIN_S), statement(engine) as connection:
         yield connection
 
 

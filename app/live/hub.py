@@ -1,6 +1,6 @@
 """The hub: each channel's newest picture, and who waits for it.
 
-A frame is encoded once and the same text goes to every subscriber that holds
+A frame is encoded once and the same message goes to every subscriber that holds
 the rev before it. A subscriber that fell behind gets one difference to the
 newest picture; equal differences are made once.
 """
@@ -14,7 +14,7 @@ from datetime import datetime
 
 from app.domain.patches import Document, apply
 from app.live import pictures
-from app.live.pictures import Picture, Position
+from app.live.pictures import Message, Picture, Position
 
 #: Pictures kept of a channel to resume from without asking the database. They
 #: share what did not change; at ten frames a second this is half a minute.
@@ -28,7 +28,9 @@ class Channel:
         self.picture = picture
         self.subscribers: set[Callable[[], None]] = set()
         self._recent: OrderedDict[Position, Picture] = OrderedDict()
-        self._told: dict[Position | str, str] = {}
+        #: What leads to the newest picture: by rev for who holds one, by reason for the rest.
+        self._from_rev: dict[int, Message] = {}
+        self._whole: dict[str, Message] = {}
         self._remember(picture)
 
     def advance(self, rev: int, standing: Picture, patch: Document) -> None:
@@ -39,12 +41,13 @@ class Channel:
         now = replace(standing, rev=rev, document=apply(held.document, patch))
         self._remember(now)
         self.picture = now
-        self._told = {Position(held.epoch, held.rev): pictures.delta(held, now, patch)}
+        self._whole = {}
+        self._from_rev = {held.rev: self._shorter(pictures.delta(held, now, patch))}
 
     def reset(self, picture: Picture) -> None:
         """Begin again from a picture that does not follow the newest one."""
         self.picture = picture
-        self._told = {}
+        self._whole, self._from_rev = {}, {}
         self._remember(picture)
 
     def touch(self, head: int, current_at: datetime, watermark: datetime | None) -> None:
@@ -55,19 +58,19 @@ class Channel:
             )
             self._remember(self.picture)
             # Snapshots carry the standing; deltas made before are still true.
-            for key in [key for key in self._told if isinstance(key, str)]:
-                del self._told[key]
+            self._whole = {}
+            self._from_rev = {rev: m for rev, m in self._from_rev.items() if m.op == "delta"}
 
     def wake(self) -> None:
         """Wake every subscriber; never waits for any of them."""
-        for subscriber in self.subscribers:
+        for subscriber in list(self.subscribers):
             subscriber()
 
     def at(self, position: Position) -> Picture | None:
         """Return a recent picture."""
         return self._recent.get(position)
 
-    def message_from(self, held: Picture | None, reason: str) -> str | None:
+    def message_from(self, held: Picture | None, reason: str) -> Message | None:
         """Return what leads a holder of ``held`` to the newest picture, if anything does.
 
         A holder of nothing gets a snapshot with ``reason``, one of another epoch
@@ -80,26 +83,28 @@ class Channel:
             return self._snapshot("epoch")
         if held.rev == self.picture.rev:
             return None
-        message = self._delta(held)
-        whole = self._snapshot("behind")
-        return message if len(message) <= len(whole) else whole
+        return self._from_rev.get(held.rev) or self._lead(held)
 
     def is_worth_resuming(self, held: Picture) -> bool:
         """Say whether the delta from a picture is no larger than the state."""
         if held.rev == self.picture.rev:
             return True
-        return len(self._delta(held)) <= len(self._snapshot("behind"))
+        return (self._from_rev.get(held.rev) or self._lead(held)).op == "delta"
 
-    def _delta(self, held: Picture) -> str:
-        key = Position(held.epoch, held.rev)
-        if key not in self._told:
-            self._told[key] = pictures.delta(held, self.picture)
-        return self._told[key]
+    def _lead(self, held: Picture) -> Message:
+        """Make the message from an older picture of this epoch to the newest."""
+        message = self._shorter(pictures.delta(held, self.picture))
+        self._from_rev[held.rev] = message
+        return message
 
-    def _snapshot(self, reason: str) -> str:
-        if reason not in self._told:
-            self._told[reason] = pictures.snapshot(self.picture, reason)
-        return self._told[reason]
+    def _shorter(self, delta: Message) -> Message:
+        whole = self._snapshot("behind")
+        return delta if len(delta) <= len(whole) else whole
+
+    def _snapshot(self, reason: str) -> Message:
+        if reason not in self._whole:
+            self._whole[reason] = pictures.snapshot(self.picture, reason)
+        return self._whole[reason]
 
     def _remember(self, picture: Picture) -> None:
         self._recent[Position(picture.epoch, picture.rev)] = picture

@@ -8,11 +8,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from app.domain.patches import Document, difference
-from app.domain.strict_json import dumps
+from app.domain.strict_json import encode
 from app.domain.times import format_instant
+
+
+class Message(str):
+    """A message as text.
+
+    ``frame`` is room for whoever carries it: the bytes that go over the wire,
+    made for the first of many sockets.
+    """
+
+    __slots__ = ("frame",)
+    frame: bytes | None
+
+    def __new__(cls, text: str) -> Self:
+        """Begin without a frame."""
+        made = super().__new__(cls, text)
+        made.frame = None
+        return made
+
+    @property
+    def op(self) -> str:
+        """The message's op, with which every message of ours begins.
+
+        >>> Message('{"op":"hello","server_time":"2026-11-20T01:00:00.000Z"}').op
+        'hello'
+        """
+        return self[7 : self.index('"', 7)]
+
+
+def message(members: dict[str, Any]) -> Message:
+    """Encode a message."""
+    return Message(encode(members).decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +81,9 @@ class Picture:
         return members
 
 
-def snapshot(picture: Picture, reason: str) -> str:
+def snapshot(picture: Picture, reason: str) -> Message:
     """Encode the message that carries a whole picture."""
-    return dumps(
+    return message(
         {
             "op": "snapshot",
             "channel": picture.channel,
@@ -63,12 +94,12 @@ def snapshot(picture: Picture, reason: str) -> str:
     )
 
 
-def delta(held: Picture, now: Picture, patch: Document | None = None) -> str:
+def delta(held: Picture, now: Picture, patch: Document | None = None) -> Message:
     """Encode the message that leads from one picture to a later one of its epoch.
 
     ``patch`` is the difference of their documents where it is already known.
     """
-    message: dict[str, Any] = {
+    members: dict[str, Any] = {
         "op": "delta",
         "channel": now.channel,
         "from": held.rev,
@@ -76,13 +107,13 @@ def delta(held: Picture, now: Picture, patch: Document | None = None) -> str:
         "patch": difference(held.document, now.document) if patch is None else patch,
     }
     if now.rev - held.rev > 1:
-        message["coalesced"] = now.rev - held.rev
-    return dumps(message)
+        members["coalesced"] = now.rev - held.rev
+    return message(members)
 
 
-def resumed(picture: Picture) -> str:
+def resumed(picture: Picture) -> Message:
     """Encode the message that a client's position holds."""
-    return dumps(
+    return message(
         {
             "op": "resumed",
             "channel": picture.channel,

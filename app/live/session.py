@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.strict_json import dumps
 from app.domain.times import format_instant
 from app.live import pictures
 from app.live.hub import Channel
-from app.live.pictures import Picture, Position
+from app.live.pictures import Message, Picture, Position
 
 #: A wall that hears nothing for two heartbeats reconnects; 15 s keeps a proxy's
 #: usual idle limit of 60 s from closing a quiet night.
@@ -38,7 +37,7 @@ class Session:
     """One connection's place in each of its channels."""
 
     def __init__(self) -> None:
-        self._direct: deque[str] = deque()
+        self._direct: deque[Message] = deque()
         self._subscriptions: dict[str, _Subscription] = {}
         self._heartbeat_at: datetime | None = None
 
@@ -62,8 +61,8 @@ class Session:
         """Tell what was wrong with a message."""
         self._say({"op": "problem", "problem": problem})
 
-    def _say(self, message: dict[str, Any]) -> None:
-        self._direct.append(dumps(message))
+    def _say(self, members: dict[str, Any]) -> None:
+        self._direct.append(pictures.message(members))
 
     def start(self, name: str, channel: Channel, held: Picture | None, reason: str) -> None:
         """Begin a channel, from a picture the client has or with a whole one.
@@ -89,7 +88,7 @@ class Session:
         """Have a heartbeat sent next, whatever else there is to tell."""
         self._heartbeat_at = now
 
-    def next_message(self) -> str | None:
+    def next_message(self) -> Message | None:
         """Return the next message to send, or nothing when all is told."""
         if self._direct:
             return self._direct.popleft()
@@ -101,15 +100,16 @@ class Session:
             told = channel.message_from(subscription.held, subscription.reason)
             if told is not None:
                 subscription.held = channel.picture
-                # To the end of the row: a busy channel must not starve the others
-                # of a socket that is slower than its frames.
-                self._subscriptions[name] = self._subscriptions.pop(name)
+                if len(self._subscriptions) > 1:
+                    # To the end of the row: a busy channel must not starve the others
+                    # of a socket that is slower than its frames.
+                    self._subscriptions[name] = self._subscriptions.pop(name)
                 return told
         return None
 
-    def _heartbeat(self, now: datetime) -> str:
+    def _heartbeat(self, now: datetime) -> Message:
         """Tell where this client stands: as far as it was told, as old as that is."""
-        return dumps(
+        return pictures.message(
             {
                 "op": "heartbeat",
                 "server_time": format_instant(now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -11,6 +12,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Depends, Request, WebSocket
 from fastapi.responses import JSONResponse
+from prometheus_client import Counter
 from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
@@ -33,6 +35,7 @@ from app.domain.errors import (
     UpgradeNeeded,
 )
 from app.domain.strict_json import check_depth, loads
+from app.live.line import LINE, Line
 from app.live.pictures import Position
 from app.live.session import HEARTBEAT_S, Session
 from app.schemas.http import ProblemOut
@@ -171,17 +174,17 @@ class _Connection:
         self._services = services
         self._reader = reader
         self._session = Session()
-        self._work = asyncio.Event()
-        self._sending_since: float | None = None
+        self._line: Line = websocket.scope["extensions"][LINE]["line"]
+        self._line.on_room = self._push
         self._received: list[float] = []
 
     async def run(self) -> None:
         """Serve the connection to its end."""
         self._session.greet(self._services.clock())
-        self._work.set()
+        self._push()
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._read, self._send, self._keep_time):
+                for work in (self._read, self._keep_time):
                     tasks.create_task(self._until_end(work))
         except* _Closed as closed:
             end = closed.exceptions[0]
@@ -191,7 +194,7 @@ class _Connection:
             pass
         finally:
             for name in self._session.channels:
-                self._services.feed.close(name, self._work.set)
+                self._services.feed.close(name, self._push)
 
     async def _close(self, end: _Closed) -> None:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client was quicker
@@ -215,7 +218,7 @@ class _Connection:
             if text is None:
                 raise _Closed(BAD_MESSAGE, "messages are text")
             await self._receive(text)
-            self._work.set()
+            self._push()
 
     def _check_rate(self) -> None:
         now = time.monotonic()
@@ -254,7 +257,7 @@ class _Connection:
             case Unsubscribe():
                 name = channel_name(message.channel)
                 if self._session.stop(name):
-                    self._services.feed.close(name, self._work.set)
+                    self._services.feed.close(name, self._push)
             case Seen():
                 metrics.GLASS.observe(message.glass_ms / 1000)
 
@@ -264,7 +267,7 @@ class _Connection:
         if name not in self._session.channels and len(self._session.channels) >= MAX_CHANNELS:
             raise _Closed(LIMIT, "too many channels")
         feed = self._services.feed
-        channel = await feed.open(name, self._work.set)
+        channel = await feed.open(name, self._push)
         held, reason = None, "initial"
         try:
             if message.position is not None:
@@ -272,42 +275,38 @@ class _Connection:
                 held, reason = await feed.picture_at(name, channel, position)
         except BaseException:
             if name not in self._session.channels:
-                feed.close(name, self._work.set)
+                feed.close(name, self._push)
             raise
         self._session.start(name, channel, held, reason)
         if held is not None and held.rev == channel.picture.rev:
             # Nothing was missed, so that no delta will tell how old the picture is.
             self._session.heartbeat(self._services.clock())
 
-    async def _send(self) -> None:
-        """Send what the session has to say; while a send waits, nothing is queued."""
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while (message := self._session.next_message()) is not None:
-                self._sending_since = time.monotonic()
-                await self._websocket.send_text(message)
-                self._sending_since = None
-                metrics.SENT.labels(_op_of(message)).inc()
+    def _push(self) -> None:
+        """Send what the session has to say; while the peer is behind, nothing is queued.
+
+        It is called for every socket and frame, and so is no task of its own.
+        """
+        while self._line.has_room and (message := self._session.next_message()) is not None:
+            self._line.deliver(message)
+            _sent(message.op).inc()
 
     async def _keep_time(self) -> None:
         """Have heartbeats sent, and end a connection that takes nothing."""
-        heartbeat_at = time.monotonic() + HEARTBEAT_S
+        now = asyncio.get_running_loop().time
+        heartbeat_at = now() + HEARTBEAT_S
         while True:
             await asyncio.sleep(1.0)
-            now = time.monotonic()
-            if self._sending_since is not None and now - self._sending_since > SLOW_AFTER_S:
+            since = self._line.stalled_since
+            if since is not None and now() - since > SLOW_AFTER_S:
                 raise _Closed(SLOW, "the connection takes nothing")
-            if now >= heartbeat_at:
+            if now() >= heartbeat_at:
                 heartbeat_at += HEARTBEAT_S
                 self._session.heartbeat(self._services.clock())
-                self._work.set()
+                self._push()
 
 
-def _op_of(message: str) -> str:
-    """Return a message's op, with which every message of ours begins.
-
-    >>> _op_of('{"op":"hello","server_time":"2026-11-20T01:00:00.000Z"}')
-    'hello'
-    """
-    return message[7 : message.index('"', 7)]
+@functools.cache
+def _sent(op: str) -> Counter:
+    """Return the counter of an op; to find it anew for every message takes longer than to send."""
+    return metrics.SENT.labels(op)

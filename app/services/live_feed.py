@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from app.bus import FRAMES, Bus
-from app.database import Engine, lookup, transaction
+from app.database import Engine, lookup, statement
 from app.domain import patches
 from app.domain.errors import DatabaseAway, UnknownRegion
 from app.live.hub import Channel, Hub
@@ -111,7 +111,7 @@ class LiveFeed:
         """Compare where channels stand with what we hold; most have only been looked at."""
         if not self._hub.channels:
             return
-        async with transaction(self._engine) as connection:
+        async with statement(self._engine) as connection:
             standings = await frames.standings(connection, self._hub.channels)
         behind = set()
         for name, standing in standings.items():
@@ -134,7 +134,7 @@ class LiveFeed:
 
     async def _catch_up(self, name: str, channel: Channel) -> None:
         picture = channel.picture
-        async with transaction(self._engine) as connection:
+        async with statement(self._engine) as connection:
             new = await frames.since(
                 connection, name, picture.epoch, picture.rev, CATCH_UP_LIMIT + 1
             )
@@ -205,7 +205,7 @@ class LiveFeed:
 
     async def _remake(self, name: str, position: Position) -> Picture | None:
         """Make an old picture again from the keyframe before it."""
-        async with transaction(self._engine) as connection:
+        async with statement(self._engine) as connection:
             kept = await frames.up_to(connection, name, position.epoch, position.rev)
         picture = None
         if kept:

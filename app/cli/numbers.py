@@ -20,11 +20,12 @@ from rich.progress import (
 
 from app.cli.database import DataDir, Json, database_url, prepared_engine, settings_for
 from app.cli.output import console, print_json, say
+from app.clock import now
 from app.database import Engine
 from app.domain.regions import parse_region_code
-from app.main import commands_bus, now
 from app.services import summaries, verification
 from app.services.rebuild import rebuild as rebuild_region
+from app.wiring import commands_bus
 
 Regions = Annotated[
     list[str] | None, typer.Option("--region", help="Region code; may be repeated. Default: all.")

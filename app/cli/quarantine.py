@@ -17,10 +17,11 @@ from app.cli.database import (
     settings_for,
 )
 from app.cli.output import print_json, say
+from app.clock import now
 from app.domain.regions import parse_source
 from app.domain.times import format_instant
-from app.main import command_ingest, commands_bus, now
 from app.services import quarantine
+from app.wiring import command_ingest, commands_bus
 
 app = typer.Typer(no_args_is_help=True, help="Events that were refused.")
 

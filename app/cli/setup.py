@@ -13,10 +13,11 @@ import typer
 from app.bus import try_nats
 from app.cli.database import DataDir, Json, database_url, prepared_engine, settings_for
 from app.cli.output import print_json, say
+from app.clock import now
 from app.database import make_engine
 from app.domain.errors import DomainError
 from app.embedded import EmbeddedPostgresError
-from app.main import STATIC, now
+from app.main import STATIC
 from app.services import installation
 from app.services.health import Health
 from app.settings import Settings

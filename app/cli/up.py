@@ -21,13 +21,13 @@ import httpx
 import typer
 
 from app import embedded
+from app.cli.api import Host, Port
 from app.cli.database import DEMO_DATA_DIR, DataDir, settings_for
 from app.cli.output import CommandError, say
-from app.cli.roles import Host, Port
 from app.cli.simulate import KEYS_VARIABLE
 from app.cli.supervise import Child, StopRequested, stop_on_signals, supervise, unless_stopped
+from app.clock import now
 from app.database import make_engine
-from app.main import now
 from app.services import installation
 from app.services.access import EVENTS_WRITE, STATE_READ, create_key
 from app.settings import Settings

@@ -110,7 +110,7 @@ class CaseRow(Base):
             "cases_reopened",
             "region",
             "generation",
-            "last_time",
+            "opened_at",
             postgresql_where=text("reopen_count > 0"),
         ),
     )

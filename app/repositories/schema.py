@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.repositories.statements import run
 
 _APP = Path(__file__).resolve().parents[1]
 #: In a checkout the migrations stand beside the package, in a wheel within it.
@@ -19,34 +17,46 @@ _PROJECT = _APP / "_schema" if (_APP / "_schema").is_dir() else _APP.parent
 _MIGRATION_LOCK = 7_166_701
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config(_PROJECT / "alembic.ini")
-    config.attributes["connection"] = connection
-    return config
+def known_revisions() -> list[str]:
+    """Return the revisions that this program knows, the newest last.
+
+    The names of the files tell them: to ask Alembic would be 10 MB of it in
+    every process that only wants to know whether it has to migrate.
+    """
+    files = (_PROJECT / "migrations" / "versions").glob("[0-9]*.py")
+    return [file.name.split("_")[1] for file in sorted(files)]
 
 
-def head_revision() -> str | None:
+def head_revision() -> str:
     """Return the newest revision that this program knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
-
-
-def is_known(revision: str) -> bool:
-    """Say whether a revision is one of this program's."""
-    script = ScriptDirectory.from_config(_config())
-    return any(known.revision == revision for known in script.walk_revisions())
+    return known_revisions()[-1]
 
 
 async def revision(connection: AsyncConnection) -> str | None:
     """Return the revision that the database stands at, or nothing when empty."""
-    return await connection.run_sync(
-        lambda sync: MigrationContext.configure(sync).get_current_revision()
-    )
+    table = await run(connection, "SELECT to_regclass('alembic_version')")
+    if table.scalar_one() is None:
+        return None
+    found: str | None = (
+        await run(connection, "SELECT version_num FROM alembic_version")
+    ).scalar_one_or_none()
+    return found
 
 
 async def upgrade(connection: AsyncConnection) -> None:
     """Bring the database to the newest revision, in the caller's transaction."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+    await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    # Only who migrates needs them.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(_PROJECT / "alembic.ini")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 async def unsafe_settings(connection: AsyncConnection) -> list[str]:

@@ -91,6 +91,8 @@ async def moved(
 
     A case that was never reopened has one closing, which its row tells; of one
     that was, the row tells only the last, and that it had events since ``start``.
+    Those are few in a hundred, and all of the region are looked at: an index over
+    when cases last moved would be written to with every event of every case.
     """
     rows = await run(
         connection,

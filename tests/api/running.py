@@ -23,7 +23,8 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
-from app import main
+from app import main, wiring
+from app.clock import now
 from app.domain.times import Clock
 from app.settings import Settings
 from tests.api.waiting import SOON, eventually
@@ -182,7 +183,7 @@ async def _is_made(made: list[_Here], task: asyncio.Task[None]) -> bool:
 async def projector_here(database_url: str, clock: Clock | None = None) -> AsyncIterator[None]:
     """Run the projector role within this process."""
     settings = Settings(database_url=SecretStr(database_url))
-    task = asyncio.create_task(main.run_projector(settings, database_url, clock or main.now))
+    task = asyncio.create_task(wiring.run_projector(settings, database_url, clock or now))
     try:
         yield
     finally:

@@ -16,8 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from app.clock import now
 from app.database import make_engine, transaction
-from app.main import now
 from tests.api.client import PROBLEM, Api, Place, check_problem, slug
 from tests.api.conftest import Installation, MakePlace, make_place
 from tests.api.databases import a_copy

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from app.clock import now
 from app.database import make_engine, transaction
-from app.main import commands_bus, now
 from app.services.rebuild import rebuild
+from app.wiring import commands_bus
 from tests.api.client import Api, Place, folded
 from tests.api.conftest import Installation, make_place
 from tests.api.databases import a_copy

@@ -12,10 +12,11 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 from sqlalchemy import text
 
+from app.clock import now
 from app.database import transaction
-from app.main import commands_bus, now
 from app.problems import FRAMEWORK, PROBLEMS
 from app.services.rebuild import rebuild
+from app.wiring import commands_bus
 from tests.api.client import BATCH, STRUCTURED, Api, Place, check_problem, folded, metric, outcomes
 from tests.api.conftest import Installation
 from tests.api.waiting import eventually

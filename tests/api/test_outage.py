@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from app import embedded
+from app.clock import now
 from app.database import make_engine, transaction
-from app.main import now
 from app.services import installation
 from tests.api.client import Api, Place, check_problem, outcomes, receipt
 from tests.api.conftest import make_place

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from app import embedded
+from app.clock import now
 from app.database import make_engine
 from app.domain.regions import parse_source
-from app.main import now
 from app.services import access
 from tests.e2e.posting import Client, Credential
 from tests.e2e.program import Program, run

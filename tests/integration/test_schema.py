@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -40,6 +42,13 @@ UNION ALL
 SELECT 'function', proname, '', pg_get_functiondef(oid)
 FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config("alembic.ini")
+    config.attributes["connection"] = connection
+    return config
+
 
 Catalogue = set[tuple[str, str, str, str]]
 
@@ -91,11 +100,19 @@ async def test_migrations_go_down_to_nothing_and_up_again(empty: Engine) -> None
     await installation.migrate(empty)
     up = await catalogue(empty)
     async with transaction(empty) as connection:
-        await connection.run_sync(
-            lambda sync: command.downgrade(schema._config(sync), "base"),
-        )
+        await connection.run_sync(lambda sync: command.downgrade(_config(sync), "base"))
     assert await catalogue(empty) == set()
     assert not await installation.is_current(empty)
     await installation.migrate(empty)
     assert await catalogue(empty) == up
     assert ("function", "append_events") in {thing[:2] for thing in up}
+
+
+async def test_the_revisions_that_the_files_name_are_those_of_alembic(empty: Engine) -> None:
+    known = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()]
+    assert schema.known_revisions() == known[::-1]
+    async with transaction(empty) as connection:
+        assert await schema.revision(connection) is None
+    await installation.migrate(empty)
+    async with transaction(empty) as connection:
+        assert await schema.revision(connection) == schema.head_revision() == known[0]

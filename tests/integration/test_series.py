@@ -342,7 +342,7 @@ INSERT INTO cases (region, generation, app, kind, case_id, state, open, opened_a
                    first_response_at, closed_at, reopen_count, last_time, last_sequence,
                    last_id, last_source)
 SELECT '36.71', 1, 'laksa', 'report', at::text, 'resolved', false, at, at, at,
-       (extract(minute from at) = 0)::int, at, 0, '', ''
+       (at >= timestamptz '2026-11-20' AND extract(minute from at) = 0)::int, at, 0, '', ''
 FROM generate_series(timestamptz '2026-11-20 00:00Z' - interval '{} days',
                      timestamptz '2026-11-20 23:50Z', interval '10 minutes') AS at
 ON CONFLICT DO NOTHING

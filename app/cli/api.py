@@ -1,4 +1,4 @@
-"""``kentongan api`` and ``kentongan projector``: the roles of the program, each a process."""
+"""``kentongan api``: the role that serves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import typer
 import uvloop
 
 from app.cli.database import DataDir, database_url, settings_for
-from app.cli.supervise import StopRequested, stop_on_signals, unless_stopped
-from app.main import run_projector, serve_api
+from app.cli.supervise import stop_on_signals
+from app.main import serve_api
 
 Host = Annotated[
     str | None, typer.Option("--host", envvar="KENTONGAN_HOST", help="Address to serve on.")
@@ -28,20 +28,5 @@ def api(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
         with stop_on_signals() as stop:
             async with database_url(data_dir, settings) as url:
                 await serve_api(settings, url, stop)
-
-    uvloop.run(main())
-
-
-def projector(data_dir: DataDir = None) -> None:
-    """Fold the event logs into cases, numbers and frames."""
-    settings = settings_for(data_dir)
-
-    async def main() -> None:
-        with stop_on_signals() as stop:
-            async with database_url(data_dir, settings) as url:
-                try:
-                    await unless_stopped(stop, run_projector(settings, url))
-                except StopRequested:
-                    return
 
     uvloop.run(main())

@@ -49,6 +49,8 @@ DRAIN_S = 1
 #: Events a second of the demo city, and the hours of history that it begins with.
 RATE, HISTORY_HOURS = 0.6, 25
 GLANCE_S = 0.1
+#: Runs a program that would hear Ctrl-C itself, and go before those that need it.
+DEAF_TO_CTRL_C = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 def main() -> None:
@@ -120,7 +122,8 @@ def nats(config: Path, port: int) -> Child:
                 return
             await asyncio.sleep(GLANCE_S)
 
-    return Child("nats", (str(server), "--config", str(config)), ready=listening)
+    command = (sys.executable, "-c", DEAF_TO_CTRL_C, str(server), "--config", str(config))
+    return Child("nats", command, ready=listening)
 
 
 def roles(number: int, port: int, database_url: str, bus_url: str) -> list[Child]:

@@ -208,6 +208,9 @@ async def an_installation(folder: Path, sizes: Sizes) -> AsyncIterator[Installat
 
 
 def _empty(folder: Path) -> None:
+    """Take away what a run that was killed left, its database elsewhere too."""
+    if folder.exists():
+        embedded.erase(folder / "data")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 

@@ -21,6 +21,7 @@ from app.domain.errors import InvalidParameter, MalformedJson, OriginNotAllowed,
 from app.domain.regions import parse_region_code
 from app.domain.strict_json import check_text
 from app.domain.times import Clock
+from app.live.ticker import Ticker
 from app.services.access import (
     CASES_READ,
     EVENTS_READ,
@@ -65,6 +66,7 @@ class Services:
     feed: LiveFeed
     health: Health
     quota: Quota
+    ticker: Ticker
     static: Path
     demo: bool = False
     #: Set when the process is told to stop: answers without end end then.

@@ -177,15 +177,18 @@ class _Connection:
         self._line: Line = websocket.scope["extensions"][LINE]["line"]
         self._line.on_room = self._push
         self._received: list[float] = []
+        self._cut: asyncio.Future[_Closed] = asyncio.get_running_loop().create_future()
+        self._heartbeat_at = asyncio.get_running_loop().time() + HEARTBEAT_S
 
     async def run(self) -> None:
         """Serve the connection to its end."""
         self._session.greet(self._services.clock())
         self._push()
+        self._services.ticker.add(self._tick)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._read, self._keep_time):
-                    tasks.create_task(self._until_end(work))
+                tasks.create_task(self._until_end(self._read))
+                tasks.create_task(self._until_cut())
         except* _Closed as closed:
             end = closed.exceptions[0]
             if isinstance(end, _Closed):
@@ -193,6 +196,7 @@ class _Connection:
         except* WebSocketDisconnect:
             pass
         finally:
+            self._services.ticker.discard(self._tick)
             for name in self._session.channels:
                 self._services.feed.close(name, self._push)
 
@@ -207,6 +211,9 @@ class _Connection:
         except RuntimeError as error:
             # What starlette raises on sending after the client's close.
             raise WebSocketDisconnect from error
+
+    async def _until_cut(self) -> None:
+        raise await self._cut
 
     async def _read(self) -> None:
         while True:
@@ -291,19 +298,15 @@ class _Connection:
             self._line.deliver(message)
             _sent(message.op).inc()
 
-    async def _keep_time(self) -> None:
+    def _tick(self, now: float) -> None:
         """Have heartbeats sent, and end a connection that takes nothing."""
-        now = asyncio.get_running_loop().time
-        heartbeat_at = now() + HEARTBEAT_S
-        while True:
-            await asyncio.sleep(1.0)
-            since = self._line.stalled_since
-            if since is not None and now() - since > SLOW_AFTER_S:
-                raise _Closed(SLOW, "the connection takes nothing")
-            if now() >= heartbeat_at:
-                heartbeat_at += HEARTBEAT_S
-                self._session.heartbeat(self._services.clock())
-                self._push()
+        since = self._line.stalled_since
+        if since is not None and now - since > SLOW_AFTER_S and not self._cut.done():
+            self._cut.set_result(_Closed(SLOW, "the connection takes nothing"))
+        if now >= self._heartbeat_at:
+            self._heartbeat_at += HEARTBEAT_S
+            self._session.heartbeat(self._services.clock())
+            self._push()
 
 
 @functools.cache

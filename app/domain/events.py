@@ -80,13 +80,15 @@ class Candidate(NamedTuple):
     """An event as a request carried it: attributes by name, and data or ``MISSING``.
 
     ``data_member`` is ``data`` or, for bytes that are no text, ``data_base64``.
-    ``problem`` says what was wrong already in the reading of it.
+    ``problem`` says what was wrong already in the reading of it; ``exact`` that
+    its numbers were found to be what every reader would take them for.
     """
 
     attributes: Mapping[str, Any]
     data: Any = MISSING
     data_member: str = "data"
     problem: EventRefused | None = None
+    exact: bool = False
 
 
 class Submission(NamedTuple):
@@ -184,10 +186,12 @@ def accept(
         attributes = {name: value for name, value in attributes.items() if value is not None}
     event_id = identifier(attributes, "id")
     event_type = identifier(attributes, "type")
-    _check_attributes(attributes)
+    plain = _is_plain(attributes)
+    _check_attributes(attributes, plain=plain)
     subject = identifier(attributes, "subject") if "subject" in attributes else None
     time = _event_time(attributes.get("time"), received_at)
-    check_numbers(candidate.data, field=candidate.data_member)
+    if not candidate.exact:
+        check_numbers(candidate.data, field=candidate.data_member)
     meaning = meaning_of(event_type, source.family)
     if meaning is not None:
         _check_case_event(candidate, subject, source, areas)
@@ -202,8 +206,8 @@ def accept(
         time=time,
         sequence=_text_form(attributes["sequence"]) if "sequence" in attributes else None,
         test=_test_flag(attributes.get("test")),
-        digest=content_digest(candidate, digest_key),
-        envelope=_envelope(candidate, attributes, known=known),
+        digest=_digest(attributes, candidate, digest_key, plain=plain),
+        envelope=_envelope(candidate, attributes, known=known, plain=plain),
     )
 
 
@@ -214,8 +218,15 @@ def content_digest(candidate: Candidate, key: bytes) -> bytes:
     form, so that the same event has one digest in all three modes. Keyed,
     because the plain digest of a NIK can be guessed by trying them all.
     """
-    content = candidate.attributes
-    if not _is_plain(content):
+    attributes = candidate.attributes
+    return _digest(attributes, candidate, key, plain=_is_plain(attributes))
+
+
+def _digest(
+    attributes: Mapping[str, Any], candidate: Candidate, key: bytes, *, plain: bool
+) -> bytes:
+    content = attributes
+    if not plain:
         content = {
             name: _text_form(value)
             for name, value in content.items()
@@ -249,10 +260,10 @@ def _is_plain_json(media_type: Any) -> bool:
     )
 
 
-def _check_attributes(attributes: Mapping[str, Any]) -> None:
+def _check_attributes(attributes: Mapping[str, Any], *, plain: bool) -> None:
     if attributes.get("specversion") != "1.0":
         raise InvalidAttribute("specversion must be 1.0", field="specversion")
-    if _is_plain(attributes):
+    if plain:
         sizes = [*map(len, attributes.values())]
         if min(sizes) > 0 and max(sizes) <= MAX_SUMMARY:
             return
@@ -339,9 +350,11 @@ def _check_case_event(
     check_area(candidate.data.get("area"), source.region, areas)
 
 
-def _envelope(candidate: Candidate, attributes: Mapping[str, Any], *, known: bool) -> str:
+def _envelope(
+    candidate: Candidate, attributes: Mapping[str, Any], *, known: bool, plain: bool
+) -> str:
     """Write the masked event as JSON, its members in the order they were sent."""
-    strange = not attributes.keys() <= IDENTIFIER_ATTRIBUTES
+    strange = not plain and not attributes.keys() <= IDENTIFIER_ATTRIBUTES
     text = encode(mask_attributes(attributes) if strange else attributes).decode()
     if candidate.data is MISSING:
         return text

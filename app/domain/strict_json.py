@@ -1,13 +1,18 @@
 """JSON in the strict sense of the contract: what I-JSON allows and no more.
 
-No fast parser sees duplicate keys, so the standard one is used with a hook
-that does (measured: 3.5 µs an event of 400 bytes).
+No fast parser sees a member that comes twice: the standard one does, with a
+hook. But every member stands before a colon; so where a text has as many of
+these as the value that a fast parser made of it has members, none was lost.
+``read`` takes that way, in half the time, and leaves to the standard parser
+every text of which this says nothing or that is wrong.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 import orjson
@@ -22,6 +27,8 @@ MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
 
 _CONTAINERS = (dict, list)
+#: A name whose colon stands apart, or a text that looks so.
+_COLON_APART = re.compile(rb'"[ \t\r\n]+:')
 _SURROGATES = ("\ud800", "\udfff")
 
 
@@ -63,6 +70,49 @@ def loads(raw: bytes) -> Any:
     if "\\u" in text:
         _check_strings(value)
     return value
+
+
+def read(raw: bytes, depth: int = MAX_DEPTH) -> tuple[Any, bool]:
+    """Return the value that ``raw`` holds, and whether its numbers are known to be exact.
+
+    Raises:
+        MalformedJson: as ``loads`` does, or it nests deeper than ``depth``.
+    """
+    with contextlib.suppress(orjson.JSONDecodeError):
+        value = orjson.loads(raw)
+        if _is_certain(raw, value, depth):
+            return value, True
+    value = loads(raw)
+    check_depth(value, depth)
+    return value, False
+
+
+def _is_certain(raw: bytes, value: Any, depth: int) -> bool:
+    """Say whether a value is surely what the text holds, in numbers that are exact.
+
+    Texts may hold a colon after a quotation mark, too: then there are more of
+    them than members. That there are fewer cannot be, once no colon stands apart.
+    """
+    if b"\\u0000" in raw or _COLON_APART.search(raw):
+        return False
+    members, level = 0, [value]
+    while level:
+        below: list[Any] = []
+        containers = False
+        for outer in level:
+            kind = type(outer)
+            if kind is dict or kind is list:
+                containers = True
+                members += len(outer) if kind is dict else 0
+                inside = outer.values() if kind is dict else outer
+                below += [inner for inner in inside if type(inner) is not str]
+            elif (kind is int or kind is float) and not -MAX_INTEGER <= outer <= MAX_INTEGER:
+                return False  # too large, perhaps cut by this parser
+        if containers and depth == 0:
+            return False
+        depth -= 1
+        level = below
+    return members == raw.count(b'":')
 
 
 def check_text(text: str) -> None:

@@ -13,6 +13,7 @@ from email.message import Message
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from app.domain import strict_json
 from app.domain.errors import (
     BatchTooLarge,
     DomainError,
@@ -49,7 +50,8 @@ def read(headers: Iterable[Header], body: bytes) -> list[Candidate | DomainError
     if media_type in (STRUCTURED, BATCH) and charset not in (None, "utf-8"):
         raise UnsupportedMediaType("JSON is taken in UTF-8 alone")
     if media_type == BATCH:
-        return _batch(loads(body))
+        # The array around the events is the mode's, not the events'.
+        return _batch(*strict_json.read(body, MAX_DEPTH + 1))
     if media_type == STRUCTURED:
         return [structured(body)]
     if media_type is not None and media_type.startswith("application/cloudevents"):
@@ -65,11 +67,10 @@ def structured(body: bytes) -> Candidate:
     Raises:
         MalformedJson, MalformedEvent: it holds none.
     """
-    document = loads(body)
-    check_depth(document)
+    document, exact = strict_json.read(body)
     if not isinstance(document, dict):
         raise MalformedEvent("the body is not a JSON object")
-    return _structured(document)
+    return _structured(document, exact=exact)
 
 
 def _content_type(headers: Iterable[Header]) -> tuple[str | None, str | None]:
@@ -85,26 +86,24 @@ def _content_type(headers: Iterable[Header]) -> tuple[str | None, str | None]:
     return message.get_content_type(), str(charset).lower() if charset else None
 
 
-def _batch(document: Any) -> list[Candidate | DomainError]:
+def _batch(document: Any, exact: bool) -> list[Candidate | DomainError]:
     if not isinstance(document, list):
         raise MalformedEvent("the body of a batch is not a JSON array")
     if len(document) > MAX_BATCH:
         raise BatchTooLarge(f"a batch holds at most {MAX_BATCH} events")
-    # The array around the events is the mode's, not the events'.
-    check_depth(document, MAX_DEPTH + 1)
     return [
-        _structured(item)
+        _structured(item, exact=exact)
         if isinstance(item, dict)
         else MalformedEvent("an element of the batch is not a JSON object")
         for item in document
     ]
 
 
-def _structured(document: dict[str, Any]) -> Candidate:
+def _structured(document: dict[str, Any], *, exact: bool) -> Candidate:
     """Part a document into attributes and data; it is ours, and taken apart."""
     if "data_base64" not in document:
         data = document.pop("data", MISSING)
-        return Candidate(document, data)
+        return Candidate(document, data, exact=exact)
     members = {
         name: value for name, value in document.items() if name not in ("data", "data_base64")
     }

@@ -40,8 +40,9 @@ ONE_CALL = 64
 #: Where somebody sends again what is known, the way in bulk is tried in vain; so it is
 #: not tried for the next groups.
 GROUPS_AFTER_REPEATS = 10
-#: Committers at work: one packs while the other waits for the disk.
-COMMITTERS = 2
+#: Seconds after which single events wait no longer for the transaction under way, which may
+#: stand before a region that somebody else holds.
+PATIENCE_S = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +52,8 @@ class _Request:
     events: Sequence[Submission]
     received_at: datetime
     done: asyncio.Future[list[Appended]]
+    #: When it arrived, by the loop's clock.
+    since: float
 
 
 class _SomeKnown(Exception):
@@ -65,7 +68,8 @@ class GroupCommit:
         self._bus = bus
         self._waiting: deque[_Request] = deque()
         self._pending = 0
-        self._arrived = asyncio.Event()
+        self._gathered = 0
+        self._arrived, self._crowded = asyncio.Event(), asyncio.Event()
         self._promises: set[asyncio.Future[list[Appended]]] = set()
         self._in_bulk_again = 0
 
@@ -81,14 +85,18 @@ class GroupCommit:
             return []
         if self._pending + len(events) > PENDING_LIMIT:
             raise Overloaded("more events wait for the disk than can be answered in time")
-        request = _Request(events, received_at, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        request = _Request(events, received_at, loop.create_future(), loop.time())
         self._waiting.append(request)
+        self._gathered += len(events)
         self._promises.add(request.done)
         request.done.add_done_callback(self._promises.discard)
         self._count(len(events))
         self._arrived.set()
+        if self._gathered > ONE_CALL or request.since - self._waiting[0].since > PATIENCE_S:
+            self._crowded.set()
         # A bare timer: to wait for a future takes three times as long with `wait_for`.
-        late = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, _give_up, request)
+        late = loop.call_later(ANSWER_WITHIN_S, _give_up, request)
         try:
             return await request.done
         finally:
@@ -101,25 +109,28 @@ class GroupCommit:
     async def run(self) -> None:
         """Commit groups until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(COMMITTERS):
-                tasks.create_task(self._commit_groups())
+            tasks.create_task(self._commit_groups(self._arrived))
+            # A second one for batches, which packs while the first waits for the disk. Single
+            # events are better kept waiting for one another: half as many transactions.
+            tasks.create_task(self._commit_groups(self._crowded))
 
     async def finish(self) -> None:
         """Wait until everything that arrived has been answered."""
         while self._promises:
             await asyncio.wait(self._promises)
 
-    async def _commit_groups(self) -> None:
+    async def _commit_groups(self, called: asyncio.Event) -> None:
+        """Commit what waits, whenever called."""
         while True:
-            await self._arrived.wait()
-            group = self._take()
-            if not group:
-                self._arrived.clear()
-                continue
-            try:
-                await self._commit(group)
-            finally:
-                self._count(-sum(len(request.events) for request in group))
+            await called.wait()
+            called.clear()
+            while group := self._take():
+                try:
+                    await self._commit(group)
+                finally:
+                    self._count(-sum(len(request.events) for request in group))
+                if called is self._crowded:
+                    break
 
     def _take(self) -> list[_Request]:
         """Take requests for one transaction, whole ones, in the order they came."""
@@ -127,6 +138,7 @@ class GroupCommit:
         size = 0
         while self._waiting and (not group or size + len(self._waiting[0].events) <= GROUP_LIMIT):
             request = self._waiting.popleft()
+            self._gathered -= len(request.events)
             if request.done.done():  # its client was answered or has gone
                 self._count(-len(request.events))
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -10,6 +11,7 @@ import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from uuid_utils.compat import uuid7
 
@@ -39,6 +41,8 @@ PREFIX = "kentongan_"
 TICKET_LIFE = timedelta(seconds=30)
 #: A key is looked up once in so long; a revoked one ends within it.
 KEY_CACHE_S = 3.0
+#: One that is used after so long is looked up beside the request, which need not wait.
+KEY_FRESH_S = 1.5
 KEY_CACHE_SIZE = 10_000
 
 
@@ -127,6 +131,7 @@ class Access:
         self._engine = engine
         self._clock = clock
         self._readers: OrderedDict[bytes, tuple[float, Reader]] = OrderedDict()
+        self._under_way: dict[bytes, asyncio.Task[Reader]] = {}
 
     async def reader_of(self, authorization: str | None) -> Reader:
         """Return who an ``Authorization`` header speaks for.
@@ -145,15 +150,32 @@ class Access:
 
     async def _look_up(self, digest: bytes) -> Reader:
         known = self._readers.get(digest)
-        if known is not None and known[0] > time.monotonic():
+        age = time.monotonic() - known[0] if known is not None else KEY_CACHE_S
+        if known is not None and age < KEY_FRESH_S:
             return known[1]
+        # All who ask for a key meanwhile share one look-up.
+        task = self._under_way.get(digest)
+        if task is None:
+            task = self._under_way[digest] = asyncio.create_task(self._look_up_now(digest))
+            task.add_done_callback(partial(self._looked_up, digest))
+        if known is not None and age < KEY_CACHE_S:
+            return known[1]
+        return await asyncio.shield(task)
+
+    def _looked_up(self, digest: bytes, task: asyncio.Task[Reader]) -> None:
+        del self._under_way[digest]
+        if not task.cancelled():
+            task.exception()  # heard, also where nobody waited for it
+
+    async def _look_up_now(self, digest: bytes) -> Reader:
+        begun = time.monotonic()
         async with lookup(self._engine) as connection:
             kept = await keys.by_digest(connection, digest)
         if kept is None:
             self._readers.pop(digest, None)
             raise CredentialUnknown("the key is not one of ours, or no longer")
         reader = Reader(f"key:{kept.id}", kept.region, kept.source, kept.scopes)
-        self._readers[digest] = (time.monotonic() + KEY_CACHE_S, reader)
+        self._readers[digest] = (begun, reader)
         if len(self._readers) > KEY_CACHE_SIZE:
             self._readers.popitem(last=False)
         return reader

@@ -47,8 +47,11 @@ log = structlog.get_logger()
 
 ACCEPTED, DUPLICATE, CONFLICT, REJECTED = "accepted", "duplicate", "conflict", "rejected"
 
-#: The register is read again after so long; a new source is also looked up at once.
+#: The register is read again after so long, beside the requests; a source that is not in it
+#: is looked up at once.
 REGISTER_CACHE_S = 5.0
+#: What was read before this is not gone by: the database did not answer meanwhile.
+REGISTER_OLDEST_S = 30.0
 #: How long one request may work at a stretch. A thousand events whose texts are full of
 #: numbers take two seconds; a thousand ordinary ones, a few of these turns.
 TURN_S = 0.01
@@ -94,7 +97,7 @@ class Ingest:
         self._committer = committer
         self._clock = clock
         self._register: _Register | None = None
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[_Register] | None = None
 
     async def submit(
         self,
@@ -171,22 +174,31 @@ class Ingest:
             return refusal
 
     async def _known(self, allowed: Collection[str]) -> _Register:
-        """Return the register, read again when it is old."""
-        if not self._is_fresh(self._register, allowed):
-            async with self._reading:
-                if not self._is_fresh(self._register, allowed):
-                    self._register = await self._read_register()
-        assert self._register is not None  # noqa: S101 - read just now
-        return self._register
+        """Return the register, which is read again when it is old."""
+        known = self._register
+        age = time.monotonic() - known.read_at if known is not None else REGISTER_OLDEST_S
+        if known is not None and all(urn in known.sources for urn in allowed):
+            if age < REGISTER_CACHE_S:
+                return known
+            self._read_again()
+            if age < REGISTER_OLDEST_S:
+                return known
+        elif self._reading is not None:
+            # What is under way may have begun before a source of this key was registered.
+            await asyncio.wait({self._reading})
+        return await asyncio.shield(self._read_again())
 
-    @staticmethod
-    def _is_fresh(known: _Register | None, allowed: Collection[str]) -> bool:
-        """Say whether the register as read tells all that is asked of it now."""
-        return (
-            known is not None
-            and time.monotonic() - known.read_at < REGISTER_CACHE_S
-            and all(urn in known.sources for urn in allowed)
-        )
+    def _read_again(self) -> asyncio.Task[_Register]:
+        """Return the reading that is under way, or begin one."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_register())
+            self._reading.add_done_callback(self._was_read)
+        return self._reading
+
+    def _was_read(self, task: asyncio.Task[_Register]) -> None:
+        self._reading = None
+        if not task.cancelled() and task.exception() is None:
+            self._register = task.result()
 
     async def _read_register(self) -> _Register:
         async with lookup(self._engine) as connection:

@@ -54,6 +54,15 @@ class SourceActivity:
     day: str = ""
     today: int = 0
 
+    def heard(self, last_event_at: datetime, day: str, n: int) -> None:
+        """Count what was received last: ``n`` events on the local day of the last receipt."""
+        if self.last_event_at is None or last_event_at > self.last_event_at:
+            self.last_event_at = last_event_at
+        if day == self.day:
+            self.today += n
+        elif day > self.day:
+            self.day, self.today = day, n
+
     def silent_from(self) -> datetime | None:
         """Return the instant after which the source counts as silent."""
         if self.last_event_at is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,25 +15,22 @@ from app.repositories.statements import run
 
 # The statement tells how many cells fell below zero: a CHECK would also refuse
 # the proposed row of an upsert that only subtracts.
-_ADD_GAUGES = """
-WITH saved AS (
+_ADD = """
+WITH gauged AS (
     INSERT INTO gauges AS g (region, generation, app, kind, metric, key, n)
     SELECT $1, $2, d.app, d.kind, d.metric, d.key, d.n
     FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
          AS d (app, kind, metric, key, n)
     ON CONFLICT (region, generation, app, kind, metric, key) DO UPDATE SET n = g.n + excluded.n
     RETURNING g.n
-) SELECT count(*) FROM saved WHERE n < 0
-"""
-_ADD_FLOWS = """
-WITH saved AS (
+), flowed AS (
     INSERT INTO flows AS f (region, generation, app, kind, metric, hour, n)
     SELECT $1, $2, d.app, d.kind, d.metric, d.hour, d.n
-    FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
+    FROM unnest($8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::bigint[])
          AS d (app, kind, metric, hour, n)
     ON CONFLICT (region, generation, app, kind, metric, hour) DO UPDATE SET n = f.n + excluded.n
     RETURNING f.n
-) SELECT count(*) FROM saved WHERE n < 0
+) SELECT (SELECT count(*) FROM gauged WHERE n < 0) + (SELECT count(*) FROM flowed WHERE n < 0)
 """
 
 
@@ -43,14 +40,13 @@ async def add(connection: AsyncConnection, region: str, generation: int, delta: 
     Raises:
         InvariantBroken: a cell fell below zero; the transaction must not commit.
     """
-    for statement, counts in ((_ADD_GAUGES, delta.gauges), (_ADD_FLOWS, delta.flows)):
+    columns: list[list[Any]] = []
+    for counts in (delta.gauges, delta.flows):
         rows = [(*key, n) for key, n in counts.items() if n]
-        if not rows:
-            continue
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        result = await run(connection, statement, (region, generation, *columns))
-        if result.scalar_one():
-            raise InvariantBroken("a kept cell fell below zero")
+        columns += [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 5
+    result = await run(connection, _ADD, (region, generation, *columns))
+    if result.scalar_one():
+        raise InvariantBroken("a kept cell fell below zero")
 
 
 async def load(

@@ -187,6 +187,34 @@ async def log(connection: AsyncConnection, frame: Frame, now: datetime) -> None:
     )
 
 
+async def advance(
+    connection: AsyncConnection, moved: Projection, frame: Frame, now: datetime
+) -> None:
+    """Set where a channel stands and keep the frame that led there; ``move`` and ``log`` in one."""
+    await run(
+        connection,
+        "WITH moved AS (UPDATE projections SET rev = $2, seq = $3, current_at = $4,"
+        " watermark = $5, state = $6, state_at = $7, halted = NULL, halted_at = NULL"
+        " WHERE channel = $1)"
+        " INSERT INTO frames (channel, epoch, rev, seq, head, current_at, watermark, patch, state,"
+        " created_at) VALUES ($1, $8, $2, $3, $9, $4, $5, $10, $11, $12)",
+        (
+            moved.channel,
+            moved.rev,
+            moved.seq,
+            moved.current_at,
+            moved.watermark,
+            moved.state,
+            moved.state_at,
+            frame.epoch,
+            frame.head,
+            frame.patch,
+            frame.state,
+            now,
+        ),
+    )
+
+
 async def move(connection: AsyncConnection, projection: Projection) -> None:
     """Set where a channel stands; folding that was halted goes on."""
     await run(

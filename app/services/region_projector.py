@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.database import Connection, Engine, transaction
@@ -31,6 +31,8 @@ from app.services.register import is_demo
 #: Events folded in one transaction: large enough to drain a backlog quickly,
 #: small enough that a wall sees the drain move.
 RUN_LIMIT = 3_000
+#: Later than anything that is due.
+NEVER = datetime.max.replace(tzinfo=UTC)
 #: One frame in so many is kept with its whole state, from which others are made again.
 KEYFRAME_EVERY = 64
 
@@ -52,6 +54,8 @@ class RegionProjector:
         self._parts: RegionParts | None = None
         self._document: dict[str, Any] = {}
         self._overdue_at: datetime | None = None
+        #: Before this, no case becomes overdue that is not yet; None where that is not known.
+        self._due_from: datetime | None = None
         self._families: dict[str, str] = {}
 
     async def step(self) -> bool:
@@ -110,7 +114,7 @@ class RegionProjector:
             demo=await is_demo(connection),
         )
         await self._load_sources(connection, generation)
-        self._overdue_at = None
+        self._overdue_at = self._due_from = None
         self.at = _place(projection)
 
     async def _load_sources(self, connection: Connection, generation: int) -> None:
@@ -136,6 +140,11 @@ class RegionProjector:
             events,
         )
         parts.cells.apply(folding.delta)
+        for urn, heard in folding.heard.items():
+            if urn in parts.sources:
+                parts.sources[urn].heard(heard.last_event_at, heard.day.isoformat(), heard.today)
+            else:  # registered since they were read
+                self.known_sources = -1
         parts.latest = newest([*parts.latest.items(), *folding.latest])
         return folding
 
@@ -155,23 +164,31 @@ class RegionProjector:
         assert parts is not None  # noqa: S101 - loaded just before
         since, self._overdue_at = self._overdue_at, now
         counts = {} if since is None else dict(parts.overdue)
-        fresh = await cases.count_overdue(
-            connection, self.region, projection.generation, since, now
-        )
-        for place, n in fresh.items():
-            counts[place] = counts.get(place, 0) + n
+        asks = since is None or self._due_from is None or self._due_from <= now
+        if asks:
+            fresh = await cases.count_overdue(
+                connection, self.region, projection.generation, since, now
+            )
+            for place, n in fresh.items():
+                counts[place] = counts.get(place, 0) + n
+            due = await cases.next_due(connection, self.region, projection.generation, now)
+            self._due_from = due or NEVER
+        due_from = self._due_from or NEVER
         if since is None or folding is None:
             parts.overdue = counts
             return
         for before, after in folding.changes:
             place = (after.key.app, after.key.kind)
             was = before is not None and before.overdue(since)
-            # Already counted as fresh when it became due in between.
-            became = after.overdue(now) and not after.overdue(since)
+            # Already counted as fresh, where it was asked for, when it became due in between.
+            became = asks and after.overdue(now) and not after.overdue(since)
             counts[place] = counts.get(place, 0) - was + after.overdue(now) - became
+            if after.open and after.due_at is not None and now < after.due_at:
+                due_from = min(due_from, after.due_at)
         if any(n < 0 for n in counts.values()):
             raise InvariantBroken("fewer than no cases are overdue")
         parts.overdue = {place: n for place, n in counts.items() if n}
+        self._due_from = due_from
 
     async def _frame(
         self,
@@ -184,13 +201,12 @@ class RegionProjector:
         """Log a frame if there is anything to tell; say whether there was."""
         parts = self._parts
         assert parts is not None  # noqa: S101 - loaded just before
-        if folding is not None or self.known_sources != len(parts.sources):
+        if folding is None or self.known_sources != len(parts.sources):
             await self._load_sources(connection, projection.generation)
         parts.cells.forget_before(hour_of(now - RECENT))
         document = build(parts, now)
         patch = patches.difference(self._document, document)
-        due = await cases.next_due(connection, self.region, projection.generation, now)
-        self.next_change = next_change(parts, now, due)
+        self.next_change = next_change(parts, now, self._due_from)
         if folding is None and not patch:
             await frames.checked(connection, {self.channel: _rev(projection)}, current_at)
             return False
@@ -230,7 +246,6 @@ async def write_frame(
     connection: Connection, moved: Projection, patch: dict[str, Any], now: datetime
 ) -> None:
     """Move a channel to its next rev and keep the frame that led there."""
-    await frames.move(connection, moved)
     keyframe = moved.rev % KEYFRAME_EVERY == 1
     frame = Frame(
         channel=moved.channel,
@@ -243,4 +258,4 @@ async def write_frame(
         patch=dumps(patch),
         state=moved.state if keyframe else None,
     )
-    await frames.log(connection, frame, now)
+    await frames.advance(connection, moved, frame, now)

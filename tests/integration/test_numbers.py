@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from app.database import Engine, connect_raw, transaction, try_lock
 from app.domain.errors import InvariantBroken, RebuildUnderWay
 from app.domain.patches import apply
 from app.domain.region_state import RegionParts, build
+from app.domain.times import format_instant
 from app.repositories import cells, register
 from app.repositories.statements import run
 from app.services import verification
@@ -220,6 +222,27 @@ async def test_a_projector_that_was_replaced_sees_it(engine: Engine) -> None:
     assert state["apps"]["laksa"]["report"]["open"] == 7
 
 
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_a_projector_has_in_mind_is_what_the_tables_say(
+    engine: Engine, seed: int
+) -> None:
+    chance = random.Random(seed)
+    async with a_city(engine) as city:
+        for _ in range(40):
+            events = some_reports(chance, chance.randrange(4))
+            for event in events:
+                due = city.clock.moment + timedelta(minutes=chance.randrange(-90, 90))
+                event["data"]["due_at"] = format_instant(due)
+            if events:
+                await city.post(*events)
+            city.clock.move(minutes=chance.choice([0, 1, 20, 40, 300]))
+            # The one that has gone on all the time, and one that reads everything now.
+            told = await city.fold()
+            fresh = RegionProjector(engine, "36.71", city.clock)
+            await fresh.step()
+            assert await city.state() == told
+
+
 async def test_a_step_that_fails_leaves_nothing_moved(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +255,7 @@ async def test_a_step_that_fails_leaves_nothing_moved(
             raise ZeroDivisionError
 
         with monkeypatch.context() as patch:
-            patch.setattr("app.repositories.frames.log", fail)
+            patch.setattr("app.repositories.frames.advance", fail)
             with pytest.raises(ZeroDivisionError):
                 await city.fold()
         assert (await verification.verify(engine, "36.71")).differences == []

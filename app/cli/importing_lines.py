@@ -98,7 +98,7 @@ def _without_place(event: Candidate) -> Candidate:
     if not isinstance(region, str) or type(seq) is not int:
         return event
     rest = {name: v for name, v in event.attributes.items() if name not in ("region", "seq")}
-    return Candidate(rest, event.data, event.data_member, event.problem)
+    return event._replace(attributes=rest)
 
 
 class Source:

@@ -145,7 +145,7 @@ async def _fold_tail(engine: Engine, region: str, generation: int, seq: int) -> 
 async def _fold_from(
     connection: Connection, region: str, generation: int, seq: int, *, limit: int | None
 ) -> int:
-    """Fold events after ``seq``, one run or, without a limit, all there are."""
+    """Fold events after ``seq``, one run or, without a limit, all there are by now."""
     families = await register.families(connection)
     tenant = (await register.tenants(connection, region))[0]
     while True:
@@ -155,7 +155,9 @@ async def _fold_from(
         zone = tenant.region.zone
         folding = await fold_run(connection, region, zone, generation, families, events)
         seq = folding.seq
-        if limit is not None:
+        # The end of the log as it was then: to look for a moment without any new event would be,
+        # where events never cease to come, to hold the lock for good.
+        if limit is not None or len(events) < RUN_LIMIT:
             return seq
 
 

@@ -39,7 +39,7 @@ async def transaction(engine):
     yield connection
     later.add(asyncio.create_task(commit(connection)))
 
-group_commit.transaction = transaction
+group_commit.transaction = group_commit.statement = transaction
 from app.cli import main
 main()
 """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
+from itertools import count
 
 import pytest
 
@@ -39,6 +41,32 @@ async def test_a_rebuilt_picture_is_no_younger_than_the_last_look_at_the_log(
         monkeypatch.setattr(event_log, "after", read_and_move_on)
         await rebuild(database.engine, database.url, MemoryBus(), clock, "36.71", lambda _: None)
         assert (await city.projection()).current_at == looks[-1]
+
+
+async def test_a_rebuild_ends_where_events_never_cease(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, numbers = event_log.after, count()
+
+    async with a_city(database.engine) as city:
+
+        async def read_while_others_post(
+            connection: Connection, region: str, seq: int, limit: int
+        ) -> list[LoggedEvent]:
+            """Read the log; before anybody looks again there is more."""
+            found = await read(connection, region, seq, limit)
+            await city.post(a_report("submitted", f"L-{next(numbers)}"))
+            return found
+
+        await city.post(a_report("submitted"))
+        await city.fold()
+        monkeypatch.setattr(event_log, "after", read_while_others_post)
+        async with asyncio.timeout(30):
+            await rebuild(
+                database.engine, database.url, MemoryBus(), city.clock, "36.71", lambda _: None
+            )
+        monkeypatch.undo()
+        assert (await city.fold())["apps"]["laksa"]["report"]["open"] == next(numbers) + 1
 
 
 async def test_a_rebuild_removes_what_killed_ones_left(database: Database) -> None:

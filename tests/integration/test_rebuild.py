@@ -55,7 +55,8 @@ async def test_a_rebuild_ends_where_events_never_cease(
         ) -> list[LoggedEvent]:
             """Read the log; before anybody looks again there is more."""
             found = await read(connection, region, seq, limit)
-            await city.post(a_report("submitted", f"L-{next(numbers)}"))
+            number = next(numbers)
+            await city.post(a_report("submitted", f"M-{number}", id=f"m-{number}"))
             return found
 
         await city.post(a_report("submitted"))

@@ -72,12 +72,9 @@ async def of_keys(
     """Return the kept cases among ``keys``; what is not kept is left out."""
     rows = await run(
         connection,
-        # Looked up one by one: left to choose, the planner reads all cases of the region, as
-        # long as they are few for it, and the cost grows with history.
-        f"SELECT c.* FROM unnest($3::text[], $4::text[], $5::text[]) AS w (app, kind, case_id)"  # noqa: S608
-        f" CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM cases WHERE region = $1"
-        " AND generation = $2 AND app = w.app AND kind = w.kind AND case_id = w.case_id"
-        " LIMIT 1) c",
+        f"SELECT {_COLUMNS} FROM unnest($3::text[], $4::text[], $5::text[])"  # noqa: S608
+        " AS wanted (app, kind, case_id) JOIN cases USING (app, kind, case_id)"
+        " WHERE region = $1 AND generation = $2",
         (
             region,
             generation,

@@ -35,11 +35,7 @@ BEGIN
                     tests, digests, envelopes) WITH ORDINALITY
              AS i (region, received_at, time, source, id, type, app, subject, sequence,
                    test, digest, envelope, place)
-        -- LIMIT: each is looked up by its key, however many the planner thinks there are.
-        LEFT JOIN LATERAL (
-            SELECT k.seq, k.digest FROM events k
-            WHERE k.region = i.region AND k.source = i.source AND k.id = i.id LIMIT 1
-        ) e ON true
+        LEFT JOIN events e ON e.region = i.region AND e.source = i.source AND e.id = i.id
     ), numbered AS MATERIALIZED (
         SELECT i.*, l.head + row_number() OVER (PARTITION BY i.region ORDER BY i.place) AS seq
         FROM incoming i JOIN region_logs l ON l.region = i.region

@@ -75,7 +75,7 @@ class Services:
 
 
 # Every dependency is a coroutine: FastAPI hands plain functions to a pool of threads, which
-# took more than half of a request's time (of CPU 1,400 µs against 850 for one event).
+# cost 1,400 µs of CPU for one event, against 850 without it and with uvloop.
 async def get_services(connection: HTTPConnection) -> Services:
     """Return the services that the composition root built."""
     services: Services = connection.app.state.services

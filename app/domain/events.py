@@ -75,7 +75,7 @@ class Source:
     family: str
 
 
-# Tuples and not frozen dataclasses: one of each is made for every event, in a third of the time.
+# Tuples and not frozen dataclasses: one of each is made for every event, in a fourth of the time.
 class Candidate(NamedTuple):
     """An event as a request carried it: attributes by name, and data or ``MISSING``.
 

@@ -3,7 +3,7 @@
 No fast parser sees a member that comes twice: the standard one does, with a
 hook. But every member stands before a colon; so where a text has as many of
 these as the value that a fast parser made of it has members, none was lost.
-``read`` takes that way, in half the time, and leaves to the standard parser
+``read`` takes that way and leaves to the standard parser
 every text of which this says nothing or that is wrong.
 """
 

@@ -64,7 +64,7 @@ async def append(
 async def append_new(
     connection: AsyncConnection, events: Sequence[Submission], received_at: Sequence[datetime]
 ) -> list[Appended] | None:
-    """Append events that are all thought to be new, as ``append`` does, but in half the time.
+    """Append events that are all thought to be new, as ``append`` does, by less work.
 
     Returns:
         Nothing where one is known after all: then the transaction must be rolled back.

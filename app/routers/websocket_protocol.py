@@ -32,7 +32,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     """A websocket connection whose peer may be slow, stalled or gone.
 
     Messages that go to many are handed to ``deliver``: framed once, and without
-    the way through the framework, which takes three times as long for each.
+    the way through the framework.
     """
 
     stalled_since: float | None = None

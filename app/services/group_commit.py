@@ -95,7 +95,7 @@ class GroupCommit:
         self._arrived.set()
         if self._gathered > ONE_CALL or request.since - self._waiting[0].since > PATIENCE_S:
             self._crowded.set()
-        # A bare timer: to wait for a future takes three times as long with `wait_for`.
+        # A bare timer: to wait for a future takes 15 µs with `wait_for`, and 9 so.
         late = loop.call_later(ANSWER_WITHIN_S, _give_up, request)
         try:
             return await request.done

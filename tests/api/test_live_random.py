@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -93,12 +94,24 @@ class Wall:
         await self.client.hang_up()
 
 
-async def pour(api: Api, place: Place, chance: random.Random, rounds: int) -> int:
-    """Post events of a few cases in small batches, with repeats; return how many were kept."""
+#: Pictures held and resumptions told, over all walls, that make a run worth its name.
+PICTURES, RESUMPTIONS = 40, 12
+#: Batches, at least and at most: the machine decides how much walls see of one batch.
+ROUNDS, MOST_ROUNDS = 35, 2_000
+
+
+async def pour(api: Api, place: Place, chance: random.Random, enough: Callable[[], bool]) -> int:
+    """Post events of a few cases in small batches, with repeats; return how many were kept.
+
+    Ends when walls saw enough, not after so many batches: on a busy machine all of a short
+    run can be over before the first wall has come.
+    """
     cases = [f"L-{n}" for n in range(12)]
     opened: set[str] = set()
     seq = 0
-    for _ in range(rounds):
+    for done in range(MOST_ROUNDS):
+        if done >= ROUNDS and enough():
+            break
         events = []
         for _ in range(chance.randint(1, 5)):
             case = chance.choice(cases)
@@ -146,6 +159,16 @@ def check_folds(checker: Checker, place: Place, feed: list[dict[str, Any]]) -> i
     return checked
 
 
+def pictures(walls: list[Wall], place: Place) -> int:
+    """Count the pictures of the region that walls have held."""
+    return sum(held[0] == place.channel for wall in walls for held in wall.client.checker.past)
+
+
+def resumptions(walls: list[Wall]) -> int:
+    """Count the times that a wall was told to go on from where it was."""
+    return sum(message["op"] == "resumed" for wall in walls for message in wall.client.messages)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_whatever_walls_do_every_picture_is_true(
     installation: Installation,
@@ -158,18 +181,21 @@ async def test_whatever_walls_do_every_picture_is_true(
     bases = [installation.api.base, second_api.base]
     walls = [Wall(bases, place, ledger, 100 * seed + n) for n in range(6)]
     done = asyncio.Event()
+
+    def enough() -> bool:
+        return pictures(walls, place) >= PICTURES and resumptions(walls) >= RESUMPTIONS
+
     living = [asyncio.create_task(wall.live(done)) for wall in walls]
-    seq = await pour(api, place, random.Random(seed), 35)
+    seq = await pour(api, place, random.Random(seed), enough)
     done.set()
     await asyncio.gather(*living)
     await asyncio.gather(*(wall.rest(seq) for wall in walls))
     feed = await api.feed(place.region)
     assert len(feed) == seq
     checked = [check_folds(wall.client.checker, place, feed) for wall in walls]
-    assert sum(checked) > 15
+    assert sum(checked) >= PICTURES
     ledger.note_reading(await api.state(place.region))
     ledger.note_reading((await api.get("/v1/network/state")).json())
-    resumed = [m for wall in walls for m in wall.client.messages if m["op"] == "resumed"]
-    assert len(resumed) > 10
+    assert resumptions(walls) >= RESUMPTIONS
     verified = (await api.get(f"/v1/regions/{place.region}/verify")).json()
     assert verified["differences"] == []

@@ -78,12 +78,13 @@ async def test_one_that_takes_nothing_for_ten_seconds_is_closed_and_resumes(
         assert open_sockets is not None
         begun = time.monotonic()
         seq = await filled(api, place, narrow, wall)
-        # Others are served meanwhile, without a hitch.
+        # Others are served meanwhile: again and again while the stalled one is still there.
+        served = 0
         while await metric(web, "kentongan_sockets") == open_sockets:
-            sent = time.monotonic()
             seq = receipt(await api.send(place.event()))["seq"]
             await wall.follow(place.channel, seq)
-            assert time.monotonic() - sent < 5
+            served += 1
+        assert served >= 5
         assert time.monotonic() - begun > 10
         assert await narrow.closed() == 4413
         await narrow.connect()

@@ -277,7 +277,11 @@ class Checker:
         )
         need(now.seq <= now.head, "nothing is folded that is not in the log")
         if before is not None and before.epoch == now.epoch and now.rev >= before.rev:
-            need(now.current_at >= before.current_at, "a picture never grows older than it was")
+            need(
+                now.current_at >= before.current_at,
+                f"a picture never grows older than it was: {channel} {now.rev} as of"
+                f" {now.current_at:%T.%f}, {before.rev} as of {before.current_at:%T.%f}",
+            )
             if before.watermark is not None:
                 need(now.watermark is not None, "the watermark never goes back")
                 assert now.watermark is not None

@@ -109,20 +109,16 @@ class Session:
 
     def _heartbeat(self, now: datetime) -> Message:
         """Tell where this client stands: as far as it was told, as old as that is."""
+        positions = {}
+        for name, subscription in self._subscriptions.items():
+            held, newest = subscription.held, subscription.channel.picture
+            if held is None:
+                continue
+            if (held.epoch, held.rev) == (newest.epoch, newest.rev):
+                # The newest knows how long it has been true. What is told of it is told for
+                # good: the next heartbeat may come when there is a newer one, not yet sent.
+                subscription.held = held = newest
+            positions[name] = held.standing()
         return pictures.message(
-            {
-                "op": "heartbeat",
-                "server_time": format_instant(now),
-                "positions": {
-                    name: _standing(subscription.held, subscription.channel.picture)
-                    for name, subscription in self._subscriptions.items()
-                    if subscription.held is not None
-                },
-            }
+            {"op": "heartbeat", "server_time": format_instant(now), "positions": positions}
         )
-
-
-def _standing(held: Picture, newest: Picture) -> dict[str, Any]:
-    """Return where a client stands; the newest picture knows how long that has been true."""
-    same = (held.epoch, held.rev) == (newest.epoch, newest.rev)
-    return newest.standing() if same else held.standing()

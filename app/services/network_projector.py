@@ -77,12 +77,13 @@ class NetworkProjector:
         """Return where the network stands: as far as all regions together, as old as the oldest."""
         seq = sum(line["seq"] for line in self._summaries.values())
         regions = [standings[name] for name in self._known if name in standings]
+        oldest = min((region.current_at for region in regions), default=projection.current_at)
         marks = [region.watermark for region in regions if region.watermark is not None]
         return replace(
             projection,
             seq=seq,
-            current_at=min(
-                (region.current_at for region in regions), default=projection.current_at
-            ),
+            # A region that was just registered is as old as that, which may be before what was
+            # last told; but it was not there then, and has had no event since.
+            current_at=max(projection.current_at, oldest),
             watermark=max(marks, default=projection.watermark),
         )

@@ -202,7 +202,7 @@ async def test_the_network_is_the_sum_of_its_regions(
 
     def told(message: dict[str, Any]) -> bool:
         held = wall.held.get("network")
-        return held is not None and held.document["regions"][place.region]["seq"] == seq
+        return held is not None and held.document["regions"].get(place.region, {}).get("seq") == seq
 
     await wall.until(told)
     body = (await api.get("/v1/network/state")).json()

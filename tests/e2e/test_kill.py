@@ -70,6 +70,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled_whoever_is_killed(
                         await program.start()
                     await watchers[0].folded(load.ledger.newest("36.71"))
         client = a_client(program)
+        await serving(client)
         for watcher, credential in zip(watchers[::2], (laksa, tegal), strict=True):
             log = await read_log(client, credential)
             check_log(log, credential.region, load.ledger)

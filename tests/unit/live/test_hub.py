@@ -123,6 +123,20 @@ def test_a_heartbeat_tells_where_the_client_stands_and_how_old_that_is() -> None
     assert position["current_at"] == "2026-11-21T05:00:03.000Z"
 
 
+def test_what_a_heartbeat_told_is_never_taken_back() -> None:
+    channel, session = Channel(a_picture(a=1, **LARGE)), Session()
+    session.start("region:36.71", channel, None, "initial")
+    told(session)
+    channel.touch(9, NOW + timedelta(seconds=3), None)
+    session.heartbeat(NOW)
+    (before,) = told(session)
+    # The next one goes out before what this client is behind by.
+    advance(channel, a=2, **LARGE)
+    session.heartbeat(NOW)
+    after = told(session)[0]
+    assert after["positions"] == before["positions"]
+
+
 def test_a_heartbeat_waits_for_nothing_and_tells_what_the_client_holds() -> None:
     channel, session = Channel(a_picture(a=1, **LARGE)), Session()
     session.start("region:36.71", channel, None, "initial")

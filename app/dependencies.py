@@ -31,6 +31,7 @@ from app.services.access import (
     Reader,
 )
 from app.services.access import PREFIX as KEY_PREFIX
+from app.services.admission import Admission
 from app.services.health import Health
 from app.services.ingest import Ingest
 from app.services.live_feed import LiveFeed
@@ -62,6 +63,7 @@ class Services:
     engine: Engine
     clock: Clock
     access: Access
+    admission: Admission
     ingest: Ingest
     feed: LiveFeed
     health: Health

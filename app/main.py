@@ -26,6 +26,7 @@ from app.routers import cases, events, live, operations, pages, regions, series,
 from app.routers.http_protocol import BoundedProtocol
 from app.routers.websocket_protocol import LiveProtocol
 from app.services.access import Access
+from app.services.admission import Admission
 from app.services.group_commit import GroupCommit
 from app.services.health import Health
 from app.services.ingest import Ingest
@@ -64,6 +65,7 @@ def create_app(
             engine=engine,
             clock=clock,
             access=Access(engine, clock),
+            admission=Admission(),
             ingest=Ingest(engine, committer, clock),
             feed=feed,
             health=Health(engine, clock, leaving),
@@ -102,6 +104,7 @@ def create_app(
     app.state.failed = asyncio.Event()
     for module in (events, cases, regions, series, sources, live, sse, operations, pages):
         app.include_router(module.router)
+    app.add_middleware(events.Door)
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     problems.install(app)
     return app

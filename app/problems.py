@@ -133,9 +133,17 @@ def framework(status: int, detail: str, headers: Any = None, **members: Any) -> 
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-async def _domain_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, DomainError)  # noqa: S101 - registered for it
+def expected(error: DomainError | ClientDisconnect) -> Response:
+    """Return the answer to a failure that is nobody's mistake here."""
+    if isinstance(error, ClientDisconnect):
+        # To nobody: the client left before its request was whole.
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
     return response(error)
+
+
+async def _expected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError | ClientDisconnect)  # noqa: S101 - registered for them
+    return expected(error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -177,12 +185,6 @@ def _reason(item: dict[str, Any]) -> str:
     }.get(item["type"], f"is invalid ({item['type']})")
 
 
-async def _gone(_: Request, error: Exception) -> Response:
-    """Answer nobody: the client left before its request was whole."""
-    del error
-    return Response(status_code=HTTPStatus.BAD_REQUEST)
-
-
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error(
         "A request failed unexpectedly",
@@ -195,8 +197,8 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Make every failure of the app a problem document."""
-    app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(DomainError, _expected)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(ClientDisconnect, _expected)
     app.add_exception_handler(Exception, _unexpected)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 
 import structlog
 
@@ -40,8 +40,10 @@ ONE_CALL = 64
 #: Where somebody sends again what is known, the way in bulk is tried in vain; so it is
 #: not tried for the next groups.
 GROUPS_AFTER_REPEATS = 10
-#: Seconds after which single events wait no longer for the transaction under way, which may
-#: stand before a region that somebody else holds.
+#: Requests up to this size go by the way of single events, which never wait for a batch.
+FEW = 16
+#: Seconds after which they wait no longer for their transaction under way, which may stand
+#: before a region that somebody else holds.
 PATIENCE_S = 0.05
 
 
@@ -66,10 +68,11 @@ class GroupCommit:
     def __init__(self, engine: Engine, bus: Bus) -> None:
         self._engine = engine
         self._bus = bus
-        self._waiting: deque[_Request] = deque()
+        self._singles: deque[_Request] = deque()
+        self._batches: deque[_Request] = deque()
+        self._single_came, self._batch_came = asyncio.Event(), asyncio.Event()
+        self._long_wait = asyncio.Event()
         self._pending = 0
-        self._gathered = 0
-        self._arrived, self._crowded = asyncio.Event(), asyncio.Event()
         self._promises: set[asyncio.Future[list[Appended]]] = set()
         self._in_bulk_again = 0
 
@@ -87,14 +90,17 @@ class GroupCommit:
             raise Overloaded("more events wait for the disk than can be answered in time")
         loop = asyncio.get_running_loop()
         request = _Request(events, received_at, loop.create_future(), loop.time())
-        self._waiting.append(request)
-        self._gathered += len(events)
         self._promises.add(request.done)
         request.done.add_done_callback(self._promises.discard)
         self._count(len(events))
-        self._arrived.set()
-        if self._gathered > ONE_CALL or request.since - self._waiting[0].since > PATIENCE_S:
-            self._crowded.set()
+        if len(events) > FEW:
+            self._batches.append(request)
+            self._batch_came.set()
+        else:
+            self._singles.append(request)
+            self._single_came.set()
+            if request.since - self._singles[0].since > PATIENCE_S:
+                self._long_wait.set()
         # A bare timer: to wait for a future takes 15 µs with `wait_for`, and 9 so.
         late = loop.call_later(ANSWER_WITHIN_S, _give_up, request)
         try:
@@ -109,36 +115,39 @@ class GroupCommit:
     async def run(self) -> None:
         """Commit groups until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._commit_groups(self._arrived))
-            # A second one for batches, which packs while the first waits for the disk. Single
-            # events are better kept waiting for one another: half as many transactions.
-            tasks.create_task(self._commit_groups(self._crowded))
+            # Single events are better kept waiting for one another: half as many transactions.
+            tasks.create_task(self._commit_groups(self._single_came, self._singles))
+            tasks.create_task(self._commit_groups(self._long_wait, self._singles, most=1))
+            # Of batches, the second packs while the first waits for the disk.
+            tasks.create_task(self._commit_groups(self._batch_came, self._batches))
+            tasks.create_task(self._commit_groups(self._batch_came, self._batches))
 
     async def finish(self) -> None:
         """Wait until everything that arrived has been answered."""
         while self._promises:
             await asyncio.wait(self._promises)
 
-    async def _commit_groups(self, called: asyncio.Event) -> None:
-        """Commit what waits, whenever called."""
+    async def _commit_groups(
+        self, called: asyncio.Event, waiting: deque[_Request], most: int | None = None
+    ) -> None:
+        """Commit what waits whenever called, at most so many groups then."""
         while True:
             await called.wait()
             called.clear()
-            while group := self._take():
+            for _ in count() if most is None else range(most):
+                if not (group := self._take(waiting)):
+                    break
                 try:
                     await self._commit(group)
                 finally:
                     self._count(-sum(len(request.events) for request in group))
-                if called is self._crowded:
-                    break
 
-    def _take(self) -> list[_Request]:
+    def _take(self, waiting: deque[_Request]) -> list[_Request]:
         """Take requests for one transaction, whole ones, in the order they came."""
         group: list[_Request] = []
         size = 0
-        while self._waiting and (not group or size + len(self._waiting[0].events) <= GROUP_LIMIT):
-            request = self._waiting.popleft()
-            self._gathered -= len(request.events)
+        while waiting and (not group or size + len(waiting[0].events) <= GROUP_LIMIT):
+            request = waiting.popleft()
             if request.done.done():  # its client was answered or has gone
                 self._count(-len(request.events))
                 continue

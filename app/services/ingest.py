@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -52,9 +52,9 @@ ACCEPTED, DUPLICATE, CONFLICT, REJECTED = "accepted", "duplicate", "conflict", "
 REGISTER_CACHE_S = 5.0
 #: What was read before this is not gone by: the database did not answer meanwhile.
 REGISTER_OLDEST_S = 30.0
-#: How long one request may work at a stretch. A thousand events whose texts are full of
-#: numbers take two seconds; a thousand ordinary ones, a few of these turns.
-TURN_S = 0.01
+#: How long one request may work at a stretch: everybody else waits for it, several times in
+#: each answer. A thousand events whose texts are full of numbers take two seconds.
+STRETCH_S = 0.002
 #: Of a refused event that is longer, only the identifiers are kept.
 QUARANTINE_BYTES = 256 * 1024
 _IDENTIFIERS = ("id", "source", "type", "subject", "time", "dataclassification")
@@ -89,6 +89,17 @@ class _Register:
     read_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The events of a request, each good or with its problem, as of the register then known."""
+
+    allowed: Collection[str]
+    candidates: Sequence[Candidate | DomainError]
+    events: Sequence[Submission | DomainError]
+    received_at: datetime
+    known: _Register
+
+
 class Ingest:
     """The use case of posting events."""
 
@@ -116,25 +127,48 @@ class Ingest:
             DatabaseAway, Overloaded: nothing was acknowledged; the same request
                 again is safe.
         """
+        checked = await self.check(allowed, candidates)
+        if digest is None:
+            return await self.keep(checked)
+        events = [
+            item._replace(digest=digest) if isinstance(item, Submission) else item
+            for item in checked.events
+        ]
+        return await self._keep(replace(checked, events=events))
+
+    async def check(
+        self, allowed: Collection[str], candidates: Sequence[Candidate | DomainError]
+    ) -> Checked:
+        """Check each event by itself, in order; nothing is kept yet.
+
+        Raises:
+            DatabaseAway: the register could not be read.
+        """
         known = await self._known(allowed)
         received_at = self._clock()
-        checked = await self._check_all(candidates, allowed, known, received_at)
-        if digest is not None:
-            checked = [
-                item._replace(digest=digest) if isinstance(item, Submission) else item
-                for item in checked
-            ]
-        events = [item for item in checked if isinstance(item, Submission)]
-        appended = iter(await self._committer.append(events, received_at))
+        events = await self._check_all(candidates, allowed, known, received_at)
+        return Checked(allowed, candidates, events, received_at, known)
+
+    async def keep(self, checked: Checked) -> list[Receipt]:
+        """Keep what was found good, and set the rest aside; return what became of each.
+
+        Raises:
+            DatabaseAway, Overloaded: as ``submit``.
+        """
+        receipts = await self._keep(checked)
+        await self._set_aside(checked, receipts)
+        return receipts
+
+    async def _keep(self, checked: Checked) -> list[Receipt]:
+        events = [item for item in checked.events if isinstance(item, Submission)]
+        appended = iter(await self._committer.append(events, checked.received_at))
         receipts = [
             _kept(index, item, next(appended))
             if isinstance(item, Submission)
-            else _refused(index, candidates[index], item)
-            for index, item in enumerate(checked)
+            else _refused(index, checked.candidates[index], item)
+            for index, item in enumerate(checked.events)
         ]
         self._count(receipts)
-        if digest is None:
-            await self._set_aside(known, allowed, candidates, receipts)
         return receipts
 
     async def _check_all(
@@ -146,12 +180,12 @@ class Ingest:
     ) -> list[Submission | DomainError]:
         """Check events in order; others have their turns between, for a text may take long."""
         checked: list[Submission | DomainError] = []
-        turn_ends = time.perf_counter() + TURN_S
+        turn_ends = time.perf_counter() + STRETCH_S
         for candidate in candidates:
             checked.append(self._check(candidate, allowed, known, received_at))
             if time.perf_counter() > turn_ends:
                 await asyncio.sleep(0)
-                turn_ends = time.perf_counter() + TURN_S
+                turn_ends = time.perf_counter() + STRETCH_S
         return checked
 
     def _check(
@@ -217,23 +251,17 @@ class Ingest:
         for labels, n in counts.items():
             metrics.EVENTS.labels(*labels).inc(n)
 
-    async def _set_aside(
-        self,
-        known: _Register,
-        allowed: Collection[str],
-        candidates: Sequence[Candidate | DomainError],
-        receipts: Sequence[Receipt],
-    ) -> None:
+    async def _set_aside(self, checked: Checked, receipts: Sequence[Receipt]) -> None:
         """Keep the refused events of the key's own sources, masked, with the reason."""
         if all(receipt.outcome != REJECTED for receipt in receipts):
             return
-        refused = []
-        for receipt, candidate in zip(receipts, candidates, strict=True):
+        refused, known = [], checked.known
+        for receipt, candidate in zip(receipts, checked.candidates, strict=True):
             if receipt.outcome != REJECTED or isinstance(candidate, DomainError):
                 continue
             assert receipt.problem is not None  # noqa: S101 - what is rejected says why
             source = known.sources.get(receipt.source or "")
-            if source is not None and source.urn in allowed:
+            if source is not None and source.urn in checked.allowed:
                 refused.append(_quarantined(source, candidate, receipt.problem, known.digest_key))
         if not refused:
             return

@@ -246,7 +246,7 @@ async def test_a_request_works_in_turns_with_others(
             turns += 1
 
     async with api_here(installation.url) as base, caller(base, place.key) as api:
-        with patch("app.services.ingest.TURN_S", 0.0):
+        with patch("app.services.ingest.STRETCH_S", 0.0):
             counting = asyncio.create_task(count())
             before = turns
             await api.batch(*(place.event() for _ in range(500)))

@@ -1,0 +1,202 @@
+"""Whose turn it is, as whatever comes and goes (G9)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.errors import Overloaded
+from app.services import admission
+from app.services.admission import HELD_SHARE, REQUEST_COST, ROOM, SHARE, Admission, Visit
+
+#: Of a size that three of them are just a sender's share.
+THIRD = SHARE // 3 - REQUEST_COST
+
+
+class Guest:
+    """One request: comes, waits for its turn, and leaves."""
+
+    def __init__(self, door: Admission, name: str, size: int) -> None:
+        self.name, self.size = name, size
+        self.cost = REQUEST_COST + size
+        self._stack = ExitStack()
+        self.visit: Visit = self._stack.enter_context(door.visit(name))
+        self.visit.hold(size)
+        self.turn = asyncio.create_task(self.visit.turn())
+
+    @property
+    def works(self) -> bool:
+        """Say whether it had its turn."""
+        return self.turn.done() and not self.turn.cancelled() and self.turn.exception() is None
+
+    async def leave(self) -> None:
+        """Leave, wherever it is."""
+        self.turn.cancel()
+        await asyncio.gather(self.turn, return_exceptions=True)
+        self._stack.close()
+
+
+async def settled() -> None:
+    """Let everybody who was called come."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def come(door: Admission, name: str, size: int) -> Guest:
+    """Let a request come."""
+    guest = Guest(door, name, size)
+    await settled()
+    return guest
+
+
+def check(inside: list[Guest]) -> None:
+    """Check what holds at every moment, of all that are inside, in the order they came."""
+    working = [guest for guest in inside if guest.works]
+    waiting = [guest for guest in inside if not guest.works]
+    in_hand = sum(guest.cost for guest in working)
+    assert in_hand <= ROOM or len(working) == 1
+    for name in {guest.name for guest in inside}:
+        own = [guest.cost for guest in working if guest.name == name]
+        assert sum(own) <= SHARE or len(own) == 1
+        order = [guest.works for guest in inside if guest.name == name]
+        assert order == sorted(order, reverse=True), "a sender's requests go in their order"
+    # Nobody waits where there is room for everybody: for the longest, and in each one's share.
+    if waiting:
+        crowded = in_hand + max(guest.cost for guest in waiting) > ROOM
+        used_up = all(
+            sum(one.cost for one in working if one.name == guest.name) + guest.cost > SHARE
+            for guest in waiting
+            if guest is next(one for one in waiting if one.name == guest.name)
+        )
+        assert working
+        assert crowded or used_up
+
+
+SIZES = st.sampled_from([0, 400, 20_000, THIRD, SHARE, ROOM, HELD_SHARE // 8])
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from("abcdefgh"), SIZES),
+            st.integers(min_value=0, max_value=30),
+        ),
+        max_size=60,
+    )
+)
+def test_whoever_comes_and_goes_nobody_is_forgotten(moves: list[tuple[str, int] | int]) -> None:
+    async def live() -> None:
+        door = Admission()
+        inside: list[Guest] = []
+        for move in moves:
+            if isinstance(move, tuple):
+                inside.append(await come(door, *move))
+            elif inside:
+                await inside.pop(move % len(inside)).leave()
+                await settled()
+            check(inside)
+        while inside:
+            gone = next(guest for guest in inside if guest.works)
+            inside.remove(gone)
+            await gone.leave()
+            await settled()
+            check(inside)
+        assert not door._senders
+        assert not door._queue
+        assert door._held == door._working == 0
+
+    asyncio.run(live())
+
+
+async def test_a_quiet_sender_waits_for_none_of_a_crowd() -> None:
+    door = Admission()
+    crowd = [await come(door, "noisy", THIRD) for _ in range(50)]
+    assert sum(guest.works for guest in crowd) == 3
+    quiet = await come(door, "quiet", 400)
+    assert quiet.works
+    for guest in (quiet, *crowd):
+        await guest.leave()
+
+
+async def test_where_all_room_is_taken_senders_go_by_turns() -> None:
+    door = Admission()
+    taken = [await come(door, f"s{n}", SHARE - REQUEST_COST) for n in range(ROOM // SHARE)]
+    assert all(guest.works for guest in taken)
+    crowd = [await come(door, "noisy", THIRD) for _ in range(6)]
+    quiet = [await come(door, "quiet", THIRD) for _ in range(2)]
+    await taken[0].leave()
+    await settled()
+    assert [guest.works for guest in crowd] == [True, True, False, False, False, False]
+    assert [guest.works for guest in quiet] == [True, False]
+    for guest in (*taken[1:], *crowd, *quiet):
+        await guest.leave()
+
+
+async def test_a_long_request_is_not_passed_by_for_ever() -> None:
+    door = Admission()
+    small = [await come(door, f"s{n}", 400) for n in range(5)]
+    long = await come(door, "long", ROOM)
+    later = [await come(door, f"l{n}", 400) for n in range(5)]
+    assert not any(guest.works for guest in (long, *later))
+    for guest in small:
+        await guest.leave()
+    await settled()
+    assert long.works
+    assert not any(guest.works for guest in later)
+    await long.leave()
+    await settled()
+    assert all(guest.works for guest in later)
+    for guest in later:
+        await guest.leave()
+
+
+async def test_who_would_wait_too_long_is_told_to_come_again() -> None:
+    door = Admission()
+    first = await come(door, "a", SHARE)
+    with patch.object(admission, "TURN_WITHIN_S", 0.01):
+        second = await come(door, "a", SHARE)
+    with pytest.raises(Overloaded):
+        await second.turn
+    await second.leave()
+    third = await come(door, "a", 400)
+    await first.leave()
+    await settled()
+    assert third.works
+    await third.leave()
+
+
+async def test_nobody_holds_more_than_a_share_of_what_can_be_held() -> None:
+    door = Admission()
+    with door.visit("a") as one, door.visit("a") as two, door.visit("b") as other:
+        one.hold(HELD_SHARE - 10)
+        two.hold(10)
+        with pytest.raises(Overloaded):
+            two.hold(1)
+        other.hold(HELD_SHARE)
+    with ExitStack() as stack:
+        for n in range(admission.HELD // HELD_SHARE):
+            stack.enter_context(door.visit(f"s{n}")).hold(HELD_SHARE)
+        with pytest.raises(Overloaded), door.visit("late") as late:
+            late.hold(1)
+    assert door._held == 0
+
+
+async def test_long_bodies_are_read_one_after_another_and_short_ones_beside_them() -> None:
+    door = Admission()
+    with door.visit("a") as long, door.visit("b") as other, door.visit("c") as short:
+        long.hold(admission.LARGE + 1)
+        other.hold(admission.LARGE + 1)
+        short.hold(admission.LARGE)
+        async with long.desk():
+            waiting = asyncio.create_task(other.desk().__aenter__())
+            await settled()
+            assert not waiting.done()
+            async with short.desk():
+                pass
+        await waiting
+        await other.desk().__aexit__(None, None, None)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
+    DisconnectionError,
     InterfaceError,
     OperationalError,
     ProgrammingError,
@@ -36,9 +37,9 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5.0
 #: A statement of the hot paths takes milliseconds; only a dead server takes this.
 COMMAND_TIMEOUT_S = 15.0
-#: A lookup that a client waits for is given up after this. With the 2 s that it may
-#: take to give the connection up as well, the answer is there within 10.
+#: A lookup that a client waits for is given up after this: the answer is there within 10 s.
 LOOKUP_WITHIN_S = 6.0
+ROLLED_BACK_WITHIN_S = 2.0
 
 
 def make_engine(
@@ -48,9 +49,14 @@ def make_engine(
     command_timeout: float | None = COMMAND_TIMEOUT_S,
     idle_in_transaction_ms: int = IDLE_IN_TRANSACTION_TIMEOUT_MS,
 ) -> AsyncEngine:
-    """Return an engine for one event loop; ``command_timeout`` None is for long work."""
-    return create_async_engine(
+    """Return an engine for one event loop; ``command_timeout`` None is for long work.
+
+    Each statement is a transaction of its own: ``transaction`` begins the others
+    by the driver's own means, which is half a round of SQLAlchemy less for each.
+    """
+    engine = create_async_engine(
         async_url(url),
+        isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
@@ -68,6 +74,14 @@ def make_engine(
             },
         },
     )
+    event.listen(engine.sync_engine, "checkout", _check_open)
+    return engine
+
+
+def _check_open(connection: Any, *_: Any) -> None:
+    """Have the pool replace a connection that the server closed while nobody used it."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def async_url(url: str) -> str:
@@ -126,10 +140,9 @@ def is_away(error: BaseException) -> bool:
 
 def _is_unprepared(error: BaseException) -> bool:
     """Say whether an error tells that the database has no tables of ours."""
-    cause = error.__cause__
-    return isinstance(error, ProgrammingError) and isinstance(
-        cause and cause.__cause__, asyncpg.exceptions.UndefinedTableError
-    )
+    if isinstance(error, ProgrammingError) and error.__cause__ is not None:
+        return _is_unprepared(error.__cause__.__cause__ or error.__cause__)
+    return isinstance(error, asyncpg.exceptions.UndefinedTableError)
 
 
 def told(error: BaseException) -> str:
@@ -163,16 +176,10 @@ async def translating() -> AsyncIterator[None]:
         raise
 
 
-@asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction: committed at the end, rolled back on any error.
-
-    Raises:
-        DatabaseAway: the database was away at any point, the commit included,
-            whose outcome is then unknown.
-    """
-    async with translating(), engine.begin() as connection:
-        yield connection
+def driver_of(connection: AsyncConnection) -> Any:
+    """Return the driver's own connection, by which statements go without a layer between."""
+    sync = connection.sync_connection
+    return None if sync is None else sync.connection.driver_connection
 
 
 @asynccontextmanager
@@ -186,8 +193,69 @@ async def statement(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     Raises:
         DatabaseAway: as with ``transaction``.
     """
-    async with translating(), engine.connect() as connection:
-        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+    async with translating(), engine.connect() as connection, _left_clean(connection):
+        yield connection
+
+
+@asynccontextmanager
+async def _left_clean(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Cut a connection off on which a statement was given up.
+
+    The server may not have heard of it, and whoever had the connection next
+    would wait for the answer that nobody waits for any more.
+    """
+    try:
+        yield
+    except (TimeoutError, asyncio.CancelledError):
+        driver_of(connection).terminate()
+        raise
+
+
+@asynccontextmanager
+async def _together(engine: AsyncEngine, **options: Any) -> AsyncIterator[AsyncConnection]:
+    async with translating(), engine.connect() as connection, _left_clean(connection):
+        begun = driver_of(connection).transaction(**options)
+        try:
+            await begun.start()
+            yield connection
+            await begun.commit()
+        except (TimeoutError, asyncio.CancelledError):
+            raise  # and the server rolls back what is cut off
+        except BaseException:
+            await _roll_back(driver_of(connection), begun)
+            raise
+
+
+async def _roll_back(driver: Any, begun: Any) -> None:
+    """End a transaction that failed; a connection on which that cannot be done is cut off."""
+    if driver.is_closed() or not driver.is_in_transaction():
+        return
+    try:
+        async with asyncio.timeout(ROLLED_BACK_WITHIN_S):
+            await begun.rollback()
+    except BaseException as failed:
+        driver.terminate()
+        if not isinstance(failed, Exception):
+            raise
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction: committed at the end, rolled back on any error.
+
+    Raises:
+        DatabaseAway: the database was away at any point, the commit included,
+            whose outcome is then unknown.
+    """
+    async with _together(engine) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One read-only transaction in which every statement sees the same moment."""
+    async with _together(engine, isolation="repeatable_read", readonly=True) as connection:
+        yield connection
 
 
 @asynccontextmanager
@@ -201,17 +269,6 @@ async def lookup(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     async with translating(), asyncio.timeout(LOOKUP_WITHIN_S), statement(engine) as connection:
         yield connection
-
-
-@asynccontextmanager
-async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One read-only transaction in which every statement sees the same moment."""
-    async with translating(), engine.connect() as connection:
-        await connection.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
-        async with connection.begin():
-            yield connection
 
 
 async def notify(connection: asyncpg.Connection[Any], topic: str, payload: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.cases import Case, CaseKey
 from app.domain.errors import InvariantBroken
-from app.repositories.statements import copy, run
+from app.repositories.statements import copy, one, run, value
 
 #: Column, PostgreSQL type and member of ``Case``, in the order of every statement here.
 _FIELDS = (
@@ -141,13 +141,12 @@ async def next_due(
     connection: AsyncConnection, region: str, generation: int, after: datetime
 ) -> datetime | None:
     """Return when the next open case becomes overdue, or nothing when none will."""
-    rows = await run(
+    found: datetime | None = await value(
         connection,
         "SELECT min(due_at) FROM cases WHERE region = $1 AND generation = $2 AND open"
         " AND due_at > $3",
         (region, generation, after),
     )
-    found: datetime | None = rows.scalar_one()
     return found
 
 
@@ -205,22 +204,21 @@ async def listed(
 
 async def read(connection: AsyncConnection, region: str, key: CaseKey) -> Case | None:
     """Return one case of the living generation."""
-    rows = await run(
+    row = await one(
         connection,
         f"SELECT {_COLUMNS} FROM cases WHERE region = $1 AND app = $2 AND kind = $3"  # noqa: S608
         " AND case_id = $4 AND state IS NOT NULL"
         " AND generation = (SELECT generation FROM projections WHERE region = $1)",
         (region, *key),
     )
-    row = rows.first()
     return None if row is None else _case(row)
 
 
 async def count(connection: AsyncConnection, region: str, generation: int) -> int:
     """Count the kept cases of a generation, those before any state event too."""
-    rows = await run(
+    kept = await value(
         connection,
         "SELECT count(*) FROM cases WHERE region = $1 AND generation = $2",
         (region, generation),
     )
-    return int(rows.scalar_one())
+    return int(kept)

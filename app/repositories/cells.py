@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.cells import Delta, FlowKey, GaugeKey, RegionCells
 from app.domain.errors import InvariantBroken
 from app.domain.region_state import SourceActivity
-from app.repositories.statements import run
+from app.repositories.statements import run, value
 
 # The statement tells how many cells fell below zero: a CHECK would also refuse
 # the proposed row of an upsert that only subtracts.
@@ -44,8 +44,7 @@ async def add(connection: AsyncConnection, region: str, generation: int, delta: 
     for counts in (delta.gauges, delta.flows):
         rows = [(*key, n) for key, n in counts.items() if n]
         columns += [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 5
-    result = await run(connection, _ADD, (region, generation, *columns))
-    if result.scalar_one():
+    if await value(connection, _ADD, (region, generation, *columns)):
         raise InvariantBroken("a kept cell fell below zero")
 
 

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import orjson
-from sqlalchemy import text as _text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.events import LoggedEvent, Submission, sequence_number
-from app.repositories.statements import copy, run
+from app.repositories.statements import copy, run, stream, value
 
 
 class Appended(NamedTuple):
@@ -140,16 +139,14 @@ async def by_case(
     connection: AsyncConnection, region: str, up_to: int
 ) -> AsyncIterator[LoggedEvent]:
     """Stream a region's events with a subject, up to a seq, those of one side by side."""
-    result = await connection.stream(
-        _text(
-            f"SELECT {_COLUMNS} FROM events WHERE region = :region AND seq <= :up_to"  # noqa: S608
-            " AND subject IS NOT NULL ORDER BY app, subject"
-        ),
-        {"region": region, "up_to": up_to},
+    rows = stream(
+        connection,
+        f"SELECT {_COLUMNS} FROM events WHERE region = $1 AND seq <= $2"  # noqa: S608
+        " AND subject IS NOT NULL ORDER BY app, subject",
+        (region, up_to),
     )
-    async for partition in result.partitions(1_000):
-        for row in partition:
-            yield _logged(row)
+    async for row in rows:
+        yield _logged(row)
 
 
 async def feed(
@@ -166,8 +163,7 @@ async def feed(
 
 async def head(connection: AsyncConnection, region: str) -> int | None:
     """Return how far a region's log reaches, or nothing for an unknown region."""
-    rows = await run(connection, "SELECT head FROM region_logs WHERE region = $1", (region,))
-    found = rows.scalar_one_or_none()
+    found = await value(connection, "SELECT head FROM region_logs WHERE region = $1", (region,))
     return None if found is None else int(found)
 
 
@@ -203,13 +199,12 @@ async def ends(connection: AsyncConnection) -> dict[str, End]:
 
 async def extent(connection: AsyncConnection, region: str) -> tuple[int, int]:
     """Return how many events a region's log holds, and the newest seq (0 when empty)."""
-    rows = await run(
+    ((count, newest),) = await run(
         connection,
         "SELECT count(*), coalesce(max(seq), 0) FROM events WHERE region = $1",
         (region,),
     )
-    row = rows.one()
-    return int(row[0]), int(row[1])
+    return int(count), int(newest)
 
 
 async def count_without_subject(
@@ -242,26 +237,23 @@ async def of_source(
     connection: AsyncConnection, region: str, source: str
 ) -> AsyncIterator[LoggedEvent]:
     """Stream a source's events that are no tests and have a subject, in no order."""
-    result = await connection.stream(
-        _text(
-            f"SELECT {_COLUMNS} FROM events WHERE region = :region"  # noqa: S608
-            " AND source = :source AND NOT test AND subject IS NOT NULL"
-        ),
-        {"region": region, "source": source},
+    rows = stream(
+        connection,
+        f"SELECT {_COLUMNS} FROM events WHERE region = $1"  # noqa: S608
+        " AND source = $2 AND NOT test AND subject IS NOT NULL",
+        (region, source),
     )
-    async for partition in result.partitions(1_000):
-        for row in partition:
-            yield _logged(row)
+    async for row in rows:
+        yield _logged(row)
 
 
 async def newest_time(
     connection: AsyncConnection, region: str, up_to: int, now: datetime
 ) -> datetime | None:
     """Return the newest event time up to a seq, at most ``now``."""
-    rows = await run(
+    found: datetime | None = await value(
         connection,
         "SELECT least(max(time), $3::timestamptz) FROM events WHERE region = $1 AND seq <= $2",
         (region, up_to, now),
     )
-    found: datetime | None = rows.scalar_one()
     return found

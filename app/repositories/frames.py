@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.repositories.statements import run
+from app.repositories.statements import one, run, value
 
 NETWORK = "network"
 
@@ -66,17 +66,15 @@ FROM projections p LEFT JOIN region_logs l ON l.region = p.region
 
 async def read(connection: AsyncConnection, channel: str) -> Projection | None:
     """Return where a channel stands."""
-    rows = await run(connection, f"{_PROJECTION} WHERE p.channel = $1", (channel,))
-    row = rows.first()
+    row = await one(connection, f"{_PROJECTION} WHERE p.channel = $1", (channel,))
     return None if row is None else Projection(*row)
 
 
 async def lock(connection: AsyncConnection, channel: str) -> Projection | None:
     """Return where a channel stands and keep others from moving it until the end."""
-    rows = await run(
+    row = await one(
         connection, f"{_PROJECTION} WHERE p.channel = $1 FOR NO KEY UPDATE OF p", (channel,)
     )
-    row = rows.first()
     return None if row is None else Projection(*row)
 
 
@@ -127,7 +125,7 @@ async def standings(
 
 async def create(connection: AsyncConnection, projection: Projection, now: datetime) -> bool:
     """Begin a channel at rev 1, unless it is there; say whether it was begun."""
-    rows = await run(
+    begun = await value(
         connection,
         "INSERT INTO projections (channel, region, epoch, generation, rev, seq, current_at,"
         " watermark, state, state_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -145,7 +143,7 @@ async def create(connection: AsyncConnection, projection: Projection, now: datet
             projection.state_at,
         ),
     )
-    if rows.first() is None:
+    if begun is None:
         return False
     await log(connection, first_frame(projection), now)
     return True
@@ -317,15 +315,16 @@ async def forget(connection: AsyncConnection, before: datetime) -> int:
     The last keyframe before the limit stays, and what follows it; so does the
     newest frame of every channel. Frames of an epoch that ended go.
     """
-    result = await run(
+    gone = await value(
         connection,
-        "DELETE FROM frames f USING projections p WHERE p.channel = f.channel"
+        "WITH gone AS (DELETE FROM frames f USING projections p WHERE p.channel = f.channel"
         " AND f.created_at < $1 AND (f.epoch <> p.epoch OR f.rev < ("
         "  SELECT max(k.rev) FROM frames k WHERE k.channel = f.channel AND k.epoch = f.epoch"
-        "  AND k.state IS NOT NULL AND k.created_at < $1))",
+        "  AND k.state IS NOT NULL AND k.created_at < $1))"
+        " RETURNING 1) SELECT count(*) FROM gone",
         (before,),
     )
-    return int(result.rowcount)
+    return int(gone)
 
 
 async def forget_epoch(connection: AsyncConnection, channel: str, epoch: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import KeyRow, TicketRow
@@ -37,22 +38,21 @@ async def add(connection: AsyncConnection, key: KeptKey, digest: bytes, now: dat
     )
 
 
-async def by_digest(connection: AsyncConnection, digest: bytes) -> KeptKey | None:
-    """Return the living key with this digest."""
-    rows = await connection.execute(
-        select(KeyRow.id, KeyRow.region, KeyRow.source, KeyRow.scopes).where(
-            KeyRow.digest == digest, KeyRow.revoked_at.is_(None)
-        )
+async def by_digests(connection: AsyncConnection, digests: Sequence[bytes]) -> dict[bytes, KeptKey]:
+    """Return the living keys among those with these digests."""
+    rows = await run(
+        connection,
+        "SELECT digest, id, region, source, scopes FROM api_keys"
+        " WHERE digest = ANY ($1::bytea[]) AND revoked_at IS NULL",
+        (digests,),
     )
-    row = rows.first()
-    return None if row is None else KeptKey(row[0], row[1], row[2], frozenset(row[3]))
+    return {row[0]: KeptKey(row[1], row[2], row[3], frozenset(row[4])) for row in rows}
 
 
 async def add_ticket(
     connection: AsyncConnection, digest: bytes, reader: str, expires_at: datetime
 ) -> None:
-    """Keep a ticket. It lives half a minute, so it need not wait for the disk."""
-    await run(connection, "SET LOCAL synchronous_commit = off")
+    """Keep a ticket."""
     await connection.execute(
         insert(TicketRow).values(digest=digest, reader=reader, expires_at=expires_at)
     )
@@ -60,7 +60,6 @@ async def add_ticket(
 
 async def take_ticket(connection: AsyncConnection, digest: bytes, now: datetime) -> str | None:
     """Use a ticket up and return whose it was, or nothing when it is used or too old."""
-    await run(connection, "SET LOCAL synchronous_commit = off")
     rows = await connection.execute(
         delete(TicketRow)
         .where(TicketRow.digest == digest)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.repositories.statements import run
+from app.repositories.statements import one, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,11 @@ async def listed(
 
 async def read(connection: AsyncConnection, entry_id: int) -> Entry | None:
     """Return one refused event."""
-    rows = await run(
+    row = await one(
         connection,
         f"SELECT {_COLUMNS} FROM quarantine WHERE id = $1",  # noqa: S608
         (entry_id,),
     )
-    row = rows.first()
     return None if row is None else Entry(*row)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.repositories.statements import run
+from app.repositories.statements import value
 
 _APP = Path(__file__).resolve().parents[1]
 #: In a checkout the migrations stand beside the package, in a wheel within it.
@@ -34,12 +34,9 @@ def head_revision() -> str:
 
 async def revision(connection: AsyncConnection) -> str | None:
     """Return the revision that the database stands at, or nothing when empty."""
-    table = await run(connection, "SELECT to_regclass('alembic_version')")
-    if table.scalar_one() is None:
+    if await value(connection, "SELECT to_regclass('alembic_version')") is None:
         return None
-    found: str | None = (
-        await run(connection, "SELECT version_num FROM alembic_version")
-    ).scalar_one_or_none()
+    found: str | None = await value(connection, "SELECT version_num FROM alembic_version")
     return found
 
 

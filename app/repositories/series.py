@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.cases import CaseKey
-from app.repositories.statements import run
+from app.repositories.statements import run, value
 
 #: Flows of which a case has at most one, and the column that says when.
 _ONCE = {"opened": "opened_at", "first_responded": "first_response_at"}
@@ -107,5 +107,5 @@ async def moved(
 
 async def is_area(connection: AsyncConnection, code: str) -> bool:
     """Say whether the register has a place with this code."""
-    rows = await run(connection, "SELECT 1 FROM regions WHERE code = $1", (code,))
-    return rows.first() is not None
+    found = await value(connection, "SELECT 1 FROM regions WHERE code = $1", (code,))
+    return found is not None

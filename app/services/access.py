@@ -11,7 +11,6 @@ import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from uuid_utils.compat import uuid7
 
@@ -131,7 +130,10 @@ class Access:
         self._engine = engine
         self._clock = clock
         self._readers: OrderedDict[bytes, tuple[float, Reader]] = OrderedDict()
-        self._under_way: dict[bytes, asyncio.Task[Reader]] = {}
+        self._under_way: dict[bytes, asyncio.Task[None]] = {}
+        #: Keys that the next look-up will be of, and its task.
+        self._wanted: list[bytes] = []
+        self._next: asyncio.Task[None]
 
     async def reader_of(self, authorization: str | None) -> Reader:
         """Return who an ``Authorization`` header speaks for.
@@ -154,32 +156,44 @@ class Access:
         age = time.monotonic() - known[0] if known is not None else KEY_CACHE_S
         if known is not None and age < KEY_FRESH_S:
             return known[1]
-        # All who ask for a key meanwhile share one look-up.
-        task = self._under_way.get(digest)
-        if task is None:
-            task = self._under_way[digest] = asyncio.create_task(self._look_up_now(digest))
-            task.add_done_callback(partial(self._looked_up, digest))
+        looking = self._look_soon(digest)
         if known is not None and age < KEY_CACHE_S:
             return known[1]
-        return await asyncio.shield(task)
-
-    def _looked_up(self, digest: bytes, task: asyncio.Task[Reader]) -> None:
-        del self._under_way[digest]
-        if not task.cancelled():
-            task.exception()  # heard, also where nobody waited for it
-
-    async def _look_up_now(self, digest: bytes) -> Reader:
-        begun = time.monotonic()
-        async with lookup(self._engine) as connection:
-            kept = await keys.by_digest(connection, digest)
-        if kept is None:
-            self._readers.pop(digest, None)
+        await asyncio.shield(looking)
+        known = self._readers.get(digest)
+        if known is None:
             raise CredentialUnknown("the key is not one of ours, or no longer")
-        reader = Reader(f"key:{kept.id}", kept.region, kept.source, kept.scopes)
-        self._readers[digest] = (begun, reader)
-        if len(self._readers) > KEY_CACHE_SIZE:
+        return known[1]
+
+    def _look_soon(self, digest: bytes) -> asyncio.Task[None]:
+        """Return the look-up of a key, shared by all who ask for it, and with other keys."""
+        task = self._under_way.get(digest)
+        if task is None:
+            if not self._wanted:
+                self._next = asyncio.create_task(self._look_up_wanted())
+                self._next.add_done_callback(_heard)
+            self._wanted.append(digest)
+            task = self._under_way[digest] = self._next
+        return task
+
+    async def _look_up_wanted(self) -> None:
+        """Read the keys that are wanted by now, in one statement."""
+        wanted, self._wanted = self._wanted, []
+        begun = time.monotonic()
+        try:
+            async with lookup(self._engine) as connection:
+                kept = await keys.by_digests(connection, wanted)
+        finally:
+            for digest in wanted:
+                del self._under_way[digest]
+        for digest in wanted:
+            self._readers.pop(digest, None)
+            key = kept.get(digest)
+            if key is not None:
+                reader = Reader(f"key:{key.id}", key.region, key.source, key.scopes)
+                self._readers[digest] = (begun, reader)
+        while len(self._readers) > KEY_CACHE_SIZE:
             self._readers.popitem(last=False)
-        return reader
 
     async def issue_ticket(self, reader: Reader) -> str:
         """Return a one-use ticket with which a browser can open one connection."""
@@ -194,6 +208,12 @@ class Access:
         async with lookup(self._engine) as connection:
             written = await keys.take_ticket(connection, _digest(ticket), self._clock())
         return None if written is None else _read(written)
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Hear what a look-up met with, also where nobody waited for it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _written(reader: Reader) -> str:

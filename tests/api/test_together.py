@@ -405,18 +405,15 @@ async def test_a_log_numbered_by_a_plain_sequence_is_found_out(template: str) ->
 async def test_a_neighbour_that_holds_the_region_is_waited_for_and_then_503(
     installation: Installation, place: Place
 ) -> None:
-    async with (
-        installation.engine.connect() as neighbour,
-        caller(installation.api.base, place.key) as api,
-    ):
-        await run(
-            neighbour,
-            "SELECT 1 FROM region_logs WHERE region = $1 FOR UPDATE",
-            (place.region,),
-        )
-        event = place.event()
-        answer = await api.send(event)
-        check_problem(answer, 503, DatabaseAway.slug())
-        await neighbour.rollback()
+    event = place.event()
+    async with caller(installation.api.base, place.key) as api:
+        async with transaction(installation.engine) as neighbour:
+            await run(
+                neighbour,
+                "SELECT 1 FROM region_logs WHERE region = $1 FOR UPDATE",
+                (place.region,),
+            )
+            answer = await api.send(event)
+            check_problem(answer, 503, DatabaseAway.slug())
         assert outcomes(await api.send(event)) == ["accepted"]
         assert len(await api.feed(place.region)) == 1

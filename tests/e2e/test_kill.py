@@ -24,20 +24,23 @@ from tests.ports import free_port
 ANSWERS_FIRST = """
 import asyncio
 from contextlib import asynccontextmanager
+from app.database import driver_of
 from app.services import group_commit
 
 COMMITS_AFTER_S = 600
 later = set()
 
-async def commit(connection):
+async def commit(begun):
     await asyncio.sleep(COMMITS_AFTER_S)
-    await connection.commit()
+    await begun.commit()
 
 @asynccontextmanager
 async def transaction(engine):
     connection = await engine.connect()
+    begun = driver_of(connection).transaction()
+    await begun.start()
     yield connection
-    later.add(asyncio.create_task(commit(connection)))
+    later.add(asyncio.create_task(commit(begun)))
 
 group_commit.transaction = group_commit.statement = transaction
 from app.cli import main

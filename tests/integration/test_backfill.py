@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event as sql_event
 from sqlalchemy import text
 
 from app.bus import LOG, MemoryBus
@@ -25,6 +24,7 @@ from app.services.backfill import Backfill, Entry, Refusal
 from app.services.backfill_pace import Pace
 from tests.builders import NOW, a_report, an_event
 from tests.city import City, Hands, a_city, comparable
+from tests.overheard import statements
 
 LAKSA = "urn:pemda:36.71:laksa"
 TEGAL = "urn:pemda:33.28:laksa"
@@ -155,15 +155,9 @@ async def test_a_group_is_one_statement_so_that_it_can_be_a_transaction_by_itsel
     engine: Engine,
 ) -> None:
     # Numbering and inserting in two statements would leave gaps here, where each commits.
-    statements: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        statements.append(statement)
-
-    sql_event.listen(engine.sync_engine, "before_cursor_execute", note)
-    await imported(engine, old_events(30)[:30])
-    sql_event.remove(engine.sync_engine, "before_cursor_execute", note)
-    writing = [one for one in statements if "append_events" in one or "INSERT" in one.upper()]
+    with statements(engine) as asked:
+        await imported(engine, old_events(30)[:30])
+    writing = [one for one in asked if "append_events" in one or "INSERT" in one.upper()]
     assert len(writing) == 1
     async with transaction(engine) as connection:
         assert len(await event_log.feed(connection, "36.71", 0, 100)) == 20

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from app.bus import MemoryBus
 from app.database import Engine
@@ -23,6 +22,7 @@ from app.repositories import frames
 from app.services.live_feed import LiveFeed
 from tests.builders import a_report
 from tests.city import City, a_city
+from tests.overheard import statements
 
 WALLS = 1_000
 HERE = "region:36.71"
@@ -32,14 +32,10 @@ HERE = "region:36.71"
 def counted(engine: Engine) -> Iterator[Counter[str]]:
     """Count the statements that read states and frames, by table."""
     found: Counter[str] = Counter()
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        for table in ("FROM projections", "FROM frames"):
-            found[table.split()[1]] += table in statement
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    yield found
-    event.remove(engine.sync_engine, "before_cursor_execute", note)
+    with statements(engine) as asked:
+        yield found
+    for table in ("projections", "frames"):
+        found[table] = sum(f"FROM {table}" in one for one in asked)
 
 
 class Wall:

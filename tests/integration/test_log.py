@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from app.database import Connection, Engine, transaction
 from app.domain.events import Submission, accept
 from app.repositories import event_log
-from app.repositories.statements import run
+from app.repositories.statements import run, value
 from tests.builders import AREAS, NOW, a_candidate, a_source
 
 WRITERS, EACH = 4, 25
@@ -32,7 +32,7 @@ async def append_in_bulk(connection: Connection, events: list[Submission]) -> No
 async def append_by_sequence(connection: Connection, events: list[Submission]) -> None:
     """The known-broken variant: numbers come from a sequence, outside any transaction."""
     for event in events:
-        number = (await run(connection, "SELECT nextval('plain')")).scalar_one()
+        number = await value(connection, "SELECT nextval('plain')")
         await run(
             connection,
             "INSERT INTO events VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, false, $10, $11)",
@@ -95,15 +95,14 @@ async def test_a_cursor_over_seq_misses_nothing(
 async def test_a_cursor_over_a_plain_sequence_is_found_out(engine: Engine) -> None:
     async with transaction(engine) as connection:
         await run(connection, "CREATE SEQUENCE plain")
-    async with engine.connect() as slow, engine.connect() as quick:
+    async with transaction(engine) as slow:
         await append_by_sequence(slow, [a_submission("slow")])
-        await append_by_sequence(quick, [a_submission("quick")])
-        await quick.commit()
+        async with transaction(engine) as quick:
+            await append_by_sequence(quick, [a_submission("quick")])
         async with transaction(engine) as connection:
             first = await event_log.after(connection, "36.71", 0, 10)
-        await slow.commit()
-        async with transaction(engine) as connection:
-            rest = await event_log.after(connection, "36.71", first[-1].seq, 10)
+    async with transaction(engine) as connection:
+        rest = await event_log.after(connection, "36.71", first[-1].seq, 10)
     assert [event.id for event in (*first, *rest)] == ["quick"]
 
 
@@ -136,10 +135,9 @@ async def test_both_ways_into_the_log_keep_the_same(engine: Engine) -> None:
 async def test_what_is_known_is_not_taken_in_bulk_and_numbers_nothing(engine: Engine) -> None:
     async with transaction(engine) as connection:
         await append(connection, [a_submission("a")])
-    async with engine.connect() as connection:
+    async with transaction(engine) as connection:
         both = [a_submission("b"), a_submission("a")]
         assert await event_log.append_new(connection, both, [NOW] * 2) is None
-        await connection.rollback()
     async with transaction(engine) as connection:
         assert await event_log.head(connection, "36.71") == 1
         assert await event_log.extent(connection, "36.71") == (1, 1)
@@ -148,7 +146,7 @@ async def test_what_is_known_is_not_taken_in_bulk_and_numbers_nothing(engine: En
 async def test_the_log_refuses_a_second_event_under_one_id(engine: Engine) -> None:
     async with transaction(engine) as connection:
         await append(connection, [a_submission("a")])
-        with pytest.raises(IntegrityError, match="one_effect_per_event"):
+        with pytest.raises(asyncpg.UniqueViolationError, match="one_effect_per_event"):
             await run(
                 connection,
                 "INSERT INTO events SELECT region, seq + 1, received_at, time, source, id, type,"

@@ -131,7 +131,7 @@ async def test_a_rebuild_leaves_nothing_of_the_old_generation(database: Database
         async with transaction(database.engine) as connection:
             for table in ("cases", "gauges", "flows", "source_activity"):
                 rows = await run(connection, f"SELECT DISTINCT generation FROM {table}")
-                assert rows.scalars().all() == [2]
+                assert [row[0] for row in rows] == [2]
 
 
 async def test_two_rebuilds_of_a_region_do_not_meet(database: Database) -> None:

@@ -19,7 +19,7 @@ from app.domain.cases import FLOW_METRICS
 from app.domain.errors import InvalidParameter
 from app.domain.times import day_span, hour_of, local_day
 from app.repositories import register
-from app.repositories.statements import run
+from app.repositories.statements import run, value
 from app.routers.series import Metric
 from app.services.rebuild import rebuild
 from app.services.recomputation import recompute
@@ -324,8 +324,7 @@ async def test_too_many_cases_to_fold_are_refused(
 async def _touched(engine: Engine, statement: str) -> int:
     """Return how many blocks a statement reads, by PostgreSQL's own account."""
     async with transaction(engine) as connection:
-        rows = await run(connection, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
-        found = rows.scalar_one()
+        found = await value(connection, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
     plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
     return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])
 
@@ -390,11 +389,9 @@ async def test_history_outside_the_window_costs_nothing(
 
 def _written_out(statement: str, values: tuple[Any, ...]) -> str:
     """Return a statement with its values in their places, the last first: $1 begins $10."""
-    for place, value in reversed(list(enumerate(values, start=1))):
-        text = "NULL" if value is None else f"'{value}'"
-        statement = statement.replace(
-            f"${place}", text if not isinstance(value, int) else f"{value}"
-        )
+    for place, one in reversed(list(enumerate(values, start=1))):
+        text = "NULL" if one is None else f"'{one}'"
+        statement = statement.replace(f"${place}", text if not isinstance(one, int) else f"{one}")
     return statement
 
 

@@ -54,6 +54,7 @@ async def run_projector(settings: Settings, url: str, clock: Clock = clock.now) 
     projector = Projector(engine, url, bus, clock)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     try:
         async with running(bus.run()):
             await projector.run()

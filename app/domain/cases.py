@@ -7,10 +7,11 @@ it has seen (``Case.order``); an earlier one needs the whole set again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from app.domain.errors import InvalidParameter
@@ -20,6 +21,8 @@ from app.domain.regions import parse_region_code
 from app.domain.times import hour_of, parse_instant
 
 EventOrder = tuple[datetime, int, str, str]
+#: ``LoggedEvent.order`` for many, without a call of Python's for each.
+ORDER: Callable[[LoggedEvent], EventOrder] = attrgetter("time", "sequence", "id", "source")
 
 
 class CaseKey(NamedTuple):
@@ -73,6 +76,9 @@ class Case:
         return self.open and self.due_at is not None and self.due_at <= now
 
 
+_members = attrgetter(*(member.name for member in fields(Case)))
+
+
 @dataclass(slots=True)
 class Folded:
     """A case and the flows that its events made, in order."""
@@ -102,10 +108,14 @@ def fold(key: CaseKey, family: str, events: Iterable[LoggedEvent]) -> Folded:
 
     Events of other kinds with the same subject are passed over.
     """
+    return fold_own(key, family, (e for e in events if case_key_of(e, family) == key))
+
+
+def fold_own(key: CaseKey, family: str, events: Iterable[LoggedEvent]) -> Folded:
+    """Fold a case from the set of its events, of which none is another's."""
     folded = Folded(Case(key))
-    for event in sorted(events, key=lambda event: event.order):
-        if case_key_of(event, family) == key:
-            extend(folded, event, family)
+    for event in sorted(events, key=ORDER):
+        extend(folded, event, family)
     return folded
 
 
@@ -115,7 +125,7 @@ def extend(folded: Folded, event: LoggedEvent, family: str) -> None:
     if meaning is None:
         raise ValueError("the event belongs to no case")
     case = folded.case
-    case.order = event.order
+    case.order = ORDER(event)
     _take_fields(case, event.data)
     if meaning.state is not None:
         _move(folded, meaning, event.time)
@@ -123,25 +133,26 @@ def extend(folded: Folded, event: LoggedEvent, family: str) -> None:
 
 def copy_of(case: Case) -> Case:
     """Return a case that can be continued without changing the first."""
-    return replace(case)
+    return Case(*_members(case))  # a fifth of what `replace` takes, for every event of a kept case
 
 
 def _move(folded: Folded, meaning: Meaning, at: datetime) -> None:
-    case, state, hour = folded.case, meaning.state, hour_of(at)
+    case, state = folded.case, meaning.state
     assert state is not None  # noqa: S101 - the caller asked
     if case.state is None:
         # The first state event opens the case, even when its state is a closed one.
         case.opened_at, case.open = at, True
-        folded.flows.append(Flow("opened", hour))
+        folded.flows.append(Flow("opened", hour_of(at)))
     elif not case.open and state.open:
         case.closed_at, case.open = None, True
         case.reopen_count += 1
-        folded.flows.append(Flow("reopened", hour))
+        folded.flows.append(Flow("reopened", hour_of(at)))
     if case.first_response_at is None and state.code != meaning.kind.first_state.code:
         case.first_response_at = at
-        folded.flows.append(Flow("first_responded", hour))
+        folded.flows.append(Flow("first_responded", hour_of(at)))
     if case.open and not state.open:
         case.closed_at, case.open = at, False
+        hour = hour_of(at)
         folded.flows.append(Flow("closed", hour))
         if state.success:
             folded.flows.append(Flow("resolved", hour))

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.repositories.statements import value
+from app.repositories.statements import run, value
 
 _APP = Path(__file__).resolve().parents[1]
 #: In a checkout the migrations stand beside the package, in a wheel within it.
@@ -66,6 +66,17 @@ async def unsafe_settings(connection: AsyncConnection) -> list[str]:
         )
     )
     return list(rows.scalars())
+
+
+async def events_when_analyzed(connection: AsyncConnection) -> float:
+    """Return how many events there were when the planner's statistics of them were last made."""
+    rows = await value(connection, "SELECT reltuples FROM pg_class WHERE oid = 'events'::regclass")
+    return max(float(rows), 0.0)
+
+
+async def analyze(connection: AsyncConnection) -> None:
+    """Make the planner's statistics of what grows anew."""
+    await run(connection, "ANALYZE events, cases")
 
 
 async def database_name(connection: AsyncConnection) -> str:

@@ -13,7 +13,17 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from app.database import Connection
-from app.domain.cases import Case, CaseKey, Flow, Folded, case_key_of, copy_of, extend, fold
+from app.domain.cases import (
+    ORDER,
+    Case,
+    CaseKey,
+    Flow,
+    Folded,
+    case_key_of,
+    copy_of,
+    extend,
+    fold_own,
+)
 from app.domain.cells import Delta, check_conservation
 from app.domain.errors import InvariantBroken
 from app.domain.events import LoggedEvent
@@ -108,9 +118,10 @@ async def _touch_cases(
     touched: dict[CaseKey, _Touched] = {}
     late: set[CaseKey] = set()
     for key, own in new.items():
-        own.sort(key=lambda event: event.order)
+        if len(own) > 1:
+            own.sort(key=ORDER)
         before = kept.get(key)
-        if before is not None and before.order is not None and own[0].order < before.order:
+        if before is not None and before.order is not None and ORDER(own[0]) < before.order:
             late.add(key)
         else:
             touched[key] = _continue(key, families[key.app], before, own)
@@ -148,10 +159,10 @@ async def _fold_again(
     touched = {}
     for key, whole in by_key.items():
         family = families[key.app]
-        old = fold(key, family, [event for event in whole if event.seq < events[0].seq])
+        old = fold_own(key, family, [event for event in whole if event.seq < events[0].seq])
         if old.case != kept[key]:
             raise InvariantBroken("a kept case differs from its events")
-        new = fold(key, family, whole)
+        new = fold_own(key, family, whole)
         touched[key] = _Touched(kept[key], new.case, list(old.flows), list(new.flows))
     return touched
 

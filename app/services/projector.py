@@ -22,6 +22,7 @@ from app.services.channel_worker import ChannelWorker
 from app.services.network_projector import NetworkProjector
 from app.services.ownership import Share
 from app.services.region_projector import RegionProjector
+from app.services.statistics import Statistics
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class Projector:
         self._channels: frozenset[str] = frozenset()
         self._regions: dict[str, RegionProjector] = {}
         self._working: dict[str, tuple[ChannelWorker, asyncio.Task[None]]] = {}
+        self._statistics = Statistics(engine)
         self._steps = asyncio.Semaphore(CONCURRENT_STEPS)
         self._review = asyncio.Event()
         bus.listen(LOG, self._rung)
@@ -180,6 +182,8 @@ class Projector:
         async with transaction(self._engine) as connection:
             now = self._clock()
             ends = await event_log.ends(connection)
+        if NETWORK in self._working:  # one projector is enough
+            await self._statistics.grown(sum(end.head for end in ends.values()))
         channels = frozenset({NETWORK, *map(region_channel, ends)})
         if channels != self._channels:
             self._channels = channels

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.database import Connection
-from app.domain.cases import CaseKey, Folded, case_key_of, fold
+from app.domain.cases import CaseKey, Folded, case_key_of, fold_own
 from app.domain.cells import EVENTS, NO_KIND, Delta, FlowKey
 from app.domain.events import LoggedEvent
 from app.repositories import event_log
@@ -38,7 +38,7 @@ def fold_subject(events: Sequence[LoggedEvent], families: Mapping[str, str]) -> 
         if key is not None:
             by_key.setdefault(key, []).append(event)
     for key, own in by_key.items():
-        yield fold(key, families[key.app], own)
+        yield fold_own(key, families[key.app], own)
 
 
 @dataclass(slots=True)

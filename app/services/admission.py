@@ -9,6 +9,7 @@ than its share of the room, and who would wait too long is told to come again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
@@ -24,6 +25,15 @@ REQUEST_COST = 8 * 1024
 ROOM = 2 * 2**20
 #: Of which one sender has no more than this: two batches of 500, or some sixty events alone.
 SHARE = ROOM // 4
+#: And no more requests than this: enough for single events to fill a transaction while the one
+#: before it is on its way to the disk.
+TURNS = 16
+#: While others come too: one long request is checked while another is on its way to the disk. A
+#: sender is a little slower by it, and everybody else does not wait for all that it has.
+TURNS_IN_COMPANY = 8
+LARGE_IN_COMPANY = 2
+#: Others come as long as the last of them was there within this.
+COMPANY_S = 1.0
 #: Seconds to wait for a turn.
 TURN_WITHIN_S = 1.0
 #: Bytes of requests that are worked on, wait, or are still coming; of all, and of one sender.
@@ -41,6 +51,7 @@ class _Sender:
     visits: int = 0
     held: int = 0
     working: int = 0
+    turns: int = 0
     waiting: deque[Visit] = field(default_factory=deque)
 
 
@@ -83,6 +94,8 @@ class Admission:
     def __init__(self) -> None:
         self.desk = asyncio.Lock()
         self._senders: dict[str, _Sender] = {}
+        #: When senders were last here, the latest last.
+        self._seen: OrderedDict[str, float] = OrderedDict()
         self._held = self._working = 0
         #: Senders of whom requests wait, in the order of their turns.
         self._queue: OrderedDict[str, _Sender] = OrderedDict()
@@ -94,11 +107,19 @@ class Admission:
         if sender is None:
             sender = self._senders[name] = _Sender()
         sender.visits += 1
+        self._see(name)
         visit = Visit(self, name, sender)
         try:
             yield visit
         finally:
             self._left(visit)
+
+    def _see(self, name: str) -> None:
+        now = time.monotonic()
+        self._seen[name] = now
+        self._seen.move_to_end(name)
+        while now - next(iter(self._seen.values())) > COMPANY_S:
+            self._seen.popitem(last=False)
 
     def hold(self, visit: Visit, size: int) -> None:
         """Count bytes of a request as they come."""
@@ -132,8 +153,10 @@ class Admission:
         if not sender.visits:
             del self._senders[visit.name]
             self._queue.pop(visit.name, None)
-        sender.working -= visit.cost
-        self._working -= visit.cost
+        if visit.cost:
+            sender.turns -= 1
+            sender.working -= visit.cost
+            self._working -= visit.cost
         # Also after one that gave up waiting: it may have stood before others.
         self._call_next()
 
@@ -141,14 +164,18 @@ class Admission:
         """Say whether there is room; what is larger than all of it has all of it."""
         return not self._working or self._working + _cost(visit) <= ROOM
 
-    @staticmethod
-    def _share(visit: Visit) -> bool:
+    def _share(self, visit: Visit) -> bool:
         """Say whether the sender has the share for it; what is larger is worked on alone."""
-        working = visit.sender.working
-        return not working or working + _cost(visit) <= SHARE
+        working, turns = visit.sender.working, visit.sender.turns
+        if len(self._seen) > 1:
+            most = TURNS_IN_COMPANY if visit.size <= LARGE else LARGE_IN_COMPANY
+        else:
+            most = TURNS
+        return not turns or (turns < most and working + _cost(visit) <= SHARE)
 
     def _begin(self, visit: Visit) -> None:
         visit.cost = _cost(visit)
+        visit.sender.turns += 1
         visit.sender.working += visit.cost
         self._working += visit.cost
 

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from app.domain.errors import Overloaded
 from app.services import admission
-from app.services.admission import HELD_SHARE, REQUEST_COST, ROOM, SHARE, Admission, Visit
+from app.services.admission import (
+    HELD_SHARE,
+    LARGE,
+    LARGE_IN_COMPANY,
+    REQUEST_COST,
+    ROOM,
+    SHARE,
+    TURNS,
+    TURNS_IN_COMPANY,
+    Admission,
+    Visit,
+)
 
 #: Of a size that three of them are just a sender's share.
 THIRD = SHARE // 3 - REQUEST_COST
@@ -61,20 +72,24 @@ def check(inside: list[Guest]) -> None:
     in_hand = sum(guest.cost for guest in working)
     assert in_hand <= ROOM or len(working) == 1
     for name in {guest.name for guest in inside}:
-        own = [guest.cost for guest in working if guest.name == name]
-        assert sum(own) <= SHARE or len(own) == 1
+        own = [guest for guest in working if guest.name == name]
+        assert sum(guest.cost for guest in own) <= SHARE or len(own) == 1
+        assert len(own) <= TURNS
         order = [guest.works for guest in inside if guest.name == name]
         assert order == sorted(order, reverse=True), "a sender's requests go in their order"
     # Nobody waits where there is room for everybody: for the longest, and in each one's share.
     if waiting:
-        crowded = in_hand + max(guest.cost for guest in waiting) > ROOM
-        used_up = all(
-            sum(one.cost for one in working if one.name == guest.name) + guest.cost > SHARE
-            for guest in waiting
-            if guest is next(one for one in waiting if one.name == guest.name)
-        )
         assert working
-        assert crowded or used_up
+        crowded = in_hand + max(guest.cost for guest in waiting) > ROOM
+        first = {guest.name: guest for guest in reversed(waiting)}
+        assert crowded or all(has_its_share(guest, working) for guest in first.values())
+
+
+def has_its_share(guest: Guest, working: list[Guest]) -> bool:
+    """Say whether a sender has all that it may have beside others, or nearly so."""
+    own = [one for one in working if one.name == guest.name]
+    most = TURNS_IN_COMPANY if guest.size <= LARGE else LARGE_IN_COMPANY
+    return len(own) >= most or sum(one.cost for one in own) + guest.cost > SHARE
 
 
 SIZES = st.sampled_from([0, 400, 20_000, THIRD, SHARE, ROOM, HELD_SHARE // 8])
@@ -121,6 +136,28 @@ async def test_a_quiet_sender_waits_for_none_of_a_crowd() -> None:
     assert quiet.works
     for guest in (quiet, *crowd):
         await guest.leave()
+
+
+@pytest.mark.parametrize(("size", "most"), [(400, TURNS_IN_COMPANY), (20_000, LARGE_IN_COMPANY)])
+async def test_a_sender_has_less_in_hand_while_another_comes_too(size: int, most: int) -> None:
+    now = 100.0
+    with patch("app.services.admission.time.monotonic", lambda: now):
+        door = Admission()
+        crowd = [await come(door, "noisy", size) for _ in range(50)]
+        assert sum(guest.works for guest in crowd) == TURNS
+        other = await come(door, "quiet", 400)
+        gone = [guest for guest in crowd if guest.works]
+        for guest in gone:
+            await guest.leave()
+        await settled()
+        rest = crowd[TURNS:]
+        assert sum(guest.works for guest in rest) == most
+        # The other has not come again: the sender has all it may have by itself.
+        now += admission.COMPANY_S + 1
+        again = await come(door, "noisy", size)
+        assert sum(guest.works for guest in rest) == TURNS
+        for guest in (other, again, *rest):
+            await guest.leave()
 
 
 async def test_where_all_room_is_taken_senders_go_by_turns() -> None:

@@ -15,6 +15,9 @@ GROUP_SECONDS = Histogram(
     "Time of one group commit, until it is on disk.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+OVERLOADED = Counter(
+    "kentongan_overloaded_total", "Requests that were told to come again, for lack of room or turn."
+)
 PENDING = Gauge("kentongan_pending_events", "Events waiting for the next group commit.")
 # The projector serves no page: what it does is read from the database, by the
 # process that is asked. Each number of it here is of the whole installation.

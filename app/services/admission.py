@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
+from app import metrics
 from app.domain.errors import Overloaded
 
 #: What a request costs beside its bytes, in bytes: one event alone takes the CPU of some twenty
@@ -124,6 +125,7 @@ class Admission:
     def hold(self, visit: Visit, size: int) -> None:
         """Count bytes of a request as they come."""
         if self._held + size > HELD or visit.sender.held + size > HELD_SHARE:
+            metrics.OVERLOADED.inc()
             raise Overloaded("more waits to be read than can be held")
         visit.size += size
         visit.sender.held += size
@@ -221,4 +223,5 @@ def _first(waiting: deque[Visit]) -> Visit | None:
 
 def _give_up(called: asyncio.Future[None]) -> None:
     if not called.done():
+        metrics.OVERLOADED.inc()
         called.set_exception(Overloaded("the turn of this request did not come in time"))

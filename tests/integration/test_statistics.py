@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,7 +69,7 @@ async def test_three_cases_of_many_are_found_by_their_keys(
             assert set(await cases.of_keys(connection, "36.71", 1, keys)) == set(keys)
             ((statement, values),) = asked
             explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
-            plan = json.loads(await value(connection, explain, values))[0]["Plan"]
+            plan = (await value(connection, explain, values))[0]["Plan"]
     # Two thousand cases are a hundred blocks.
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 30
     assert plan["Actual Rows"] == 3

@@ -163,17 +163,16 @@ class Admission:
         self._call_next()
 
     def _room(self, visit: Visit) -> bool:
-        """Say whether there is room; what is larger than all of it has all of it."""
-        return not self._working or self._working + _cost(visit) <= ROOM
+        return self._working + _cost(visit) <= ROOM
 
     def _share(self, visit: Visit) -> bool:
-        """Say whether the sender has the share for it; what is larger is worked on alone."""
-        working, turns = visit.sender.working, visit.sender.turns
+        """Say whether the sender may have this in hand beside what it has already."""
         if len(self._seen) > 1:
             most = TURNS_IN_COMPANY if visit.size <= LARGE else LARGE_IN_COMPANY
         else:
             most = TURNS
-        return not turns or (turns < most and working + _cost(visit) <= SHARE)
+        sender = visit.sender
+        return sender.turns < most and sender.working + _cost(visit) <= SHARE
 
     def _begin(self, visit: Visit) -> None:
         visit.cost = _cost(visit)
@@ -208,7 +207,8 @@ class Admission:
 
 
 def _cost(visit: Visit) -> int:
-    return REQUEST_COST + visit.size
+    # The longest bodies have a whole share, and thus leave room for others beside them.
+    return min(REQUEST_COST + visit.size, SHARE)
 
 
 def _first(waiting: deque[Visit]) -> Visit | None:

@@ -31,6 +31,8 @@ class Statistics:
 
         Each time costs as much as a sample of the tables, and the number doubles in between.
         """
+        if self._next is not None and events < self._next:
+            return
         try:
             async with statement(self._engine) as connection:
                 if self._next is None:

@@ -254,6 +254,81 @@ async def test_a_request_works_in_turns_with_others(
     assert turns - before >= 500
 
 
+# --- a noisy neighbour (G9) --------------------------------------------------------------
+
+
+class Crowded(AssertionError):
+    """A quiet sender was not answered because of what a noisy one has."""
+
+
+async def a_quiet_sender_is_answered_beside_a_noisy_one(
+    installation: Installation, noisy: Place, quiet: Place
+) -> None:
+    """Have more of a noisy sender than is let in stand before the log, and a quiet one post.
+
+    Raises:
+        Crowded: the quiet one was not answered meanwhile.
+    """
+    opened, kept = asyncio.Event(), event_log.append
+
+    async def standing(
+        connection: Connection, events: Sequence[Submission], received_at: Sequence[datetime]
+    ) -> list[Appended]:
+        if any(event.region == noisy.region for event in events):
+            await asyncio.wait_for(opened.wait(), SOON)
+        return await kept(connection, events, received_at)
+
+    with (
+        patch("app.services.group_commit.event_log.append", standing),
+        patch("app.services.group_commit.event_log.append_new", standing),
+    ):
+        async with api_here(installation.url) as base, caller(base, noisy.key) as api:
+            batches = ([noisy.event() for _ in range(20)] for _ in range(50))
+            crowd = [asyncio.create_task(api.batch(*batch)) for batch in batches]
+            await soon(
+                lambda: waiting_events() >= 20, "the first of the crowd stand before the log"
+            )
+            answer = await Api(api.http, quiet.key).send(quiet.event())
+            opened.set()
+            await asyncio.gather(*crowd)
+    if answer.status_code != 202:
+        raise Crowded(f"the quiet sender was told {answer.status_code}")
+
+
+async def test_a_quiet_sender_does_not_wait_for_a_noisy_ones_crowd(
+    installation: Installation, place: Place, places: MakePlace
+) -> None:
+    await a_quiet_sender_is_answered_beside_a_noisy_one(installation, place, await places())
+
+
+async def test_single_events_that_wait_for_batches_are_found_out(
+    installation: Installation, place: Place, places: MakePlace
+) -> None:
+    with (
+        patch("app.services.group_commit.FEW", 0),
+        patch("app.services.group_commit.ANSWER_WITHIN_S", 1.0),
+        pytest.raises(Crowded),
+    ):
+        await a_quiet_sender_is_answered_beside_a_noisy_one(installation, place, await places())
+
+
+async def test_a_room_without_shares_is_found_out(
+    installation: Installation, place: Place, places: MakePlace
+) -> None:
+    # One of these batches, and all for whoever comes first.
+    room = 32 * 1024
+    with (
+        patch("app.services.admission.REQUEST_COST", room // 2),
+        patch("app.services.admission.ROOM", room),
+        patch("app.services.admission.SHARE", room),
+        patch("app.services.admission.TURNS", 1_000),
+        patch("app.services.admission.TURNS_IN_COMPANY", 1_000),
+        patch("app.services.admission.LARGE_IN_COMPANY", 1_000),
+        pytest.raises(Crowded),
+    ):
+        await a_quiet_sender_is_answered_beside_a_noisy_one(installation, place, await places())
+
+
 # --- quotas ------------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ class Guest:
 
     def __init__(self, door: Admission, name: str, size: int) -> None:
         self.name, self.size = name, size
-        self.cost = REQUEST_COST + size
+        self.cost = min(REQUEST_COST + size, SHARE)
         self._stack = ExitStack()
         self.visit: Visit = self._stack.enter_context(door.visit(name))
         self.visit.hold(size)
@@ -70,10 +70,10 @@ def check(inside: list[Guest]) -> None:
     working = [guest for guest in inside if guest.works]
     waiting = [guest for guest in inside if not guest.works]
     in_hand = sum(guest.cost for guest in working)
-    assert in_hand <= ROOM or len(working) == 1
+    assert in_hand <= ROOM
     for name in {guest.name for guest in inside}:
         own = [guest for guest in working if guest.name == name]
-        assert sum(guest.cost for guest in own) <= SHARE or len(own) == 1
+        assert sum(guest.cost for guest in own) <= SHARE
         assert len(own) <= TURNS
         order = [guest.works for guest in inside if guest.name == name]
         assert order == sorted(order, reverse=True), "a sender's requests go in their order"
@@ -176,19 +176,30 @@ async def test_where_all_room_is_taken_senders_go_by_turns() -> None:
 
 async def test_a_long_request_is_not_passed_by_for_ever() -> None:
     door = Admission()
-    small = [await come(door, f"s{n}", 400) for n in range(5)]
-    long = await come(door, "long", ROOM)
+    others = [await come(door, f"o{n}", SHARE) for n in range(ROOM // SHARE - 1)]
+    small = await come(door, "small", 400)
+    long = await come(door, "long", SHARE)
+    # There is room for these, and none for the one that was before them.
     later = [await come(door, f"l{n}", 400) for n in range(5)]
     assert not any(guest.works for guest in (long, *later))
-    for guest in small:
-        await guest.leave()
+    await small.leave()
     await settled()
     assert long.works
     assert not any(guest.works for guest in later)
     await long.leave()
     await settled()
     assert all(guest.works for guest in later)
-    for guest in later:
+    for guest in (*others, *later):
+        await guest.leave()
+
+
+async def test_the_longest_body_leaves_room_for_others() -> None:
+    door = Admission()
+    longest = await come(door, "long", HELD_SHARE // 2)
+    assert longest.works
+    others = [await come(door, f"o{n}", THIRD) for n in range(5)]
+    assert all(guest.works for guest in others)
+    for guest in (longest, *others):
         await guest.leave()
 
 

@@ -215,17 +215,20 @@ async def _left_clean(connection: AsyncConnection) -> AsyncIterator[None]:
     The server may not have heard of it, and whoever had the connection next
     would wait for the answer that nobody waits for any more.
     """
+    driver = driver_of(connection)
     try:
         yield
     except (TimeoutError, asyncio.CancelledError):
-        driver_of(connection).terminate()
+        driver.terminate()
         raise
 
 
 @asynccontextmanager
 async def _together(engine: AsyncEngine, **options: Any) -> AsyncIterator[AsyncConnection]:
     async with translating(), engine.connect() as connection, _left_clean(connection):
-        begun = driver_of(connection).transaction(**options)
+        # Held from the beginning: of a connection that SQLAlchemy found broken it gives none.
+        driver = driver_of(connection)
+        begun = driver.transaction(**options)
         try:
             await begun.start()
             yield connection
@@ -233,7 +236,7 @@ async def _together(engine: AsyncEngine, **options: Any) -> AsyncIterator[AsyncC
         except (TimeoutError, asyncio.CancelledError):
             raise  # and the server rolls back what is cut off
         except BaseException:
-            await _roll_back(driver_of(connection), begun)
+            await _roll_back(driver, begun)
             raise
 
 

@@ -231,6 +231,10 @@ async def _together(engine: AsyncEngine, **options: Any) -> AsyncIterator[AsyncC
         begun = driver.transaction(**options)
         try:
             await begun.start()
+        except BaseException:
+            driver.terminate()  # the driver no longer knows what it is in
+            raise
+        try:
             yield connection
             await begun.commit()
         except (TimeoutError, asyncio.CancelledError):

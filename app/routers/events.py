@@ -62,9 +62,10 @@ async def post_events(request: Request, writer: EventWriter, services: ServicesI
     with services.admission.visit(writer.name) as visit:
         raw = await _body(request, visit)
         await visit.turn()
-        async with visit.desk():
+        known = await services.ingest.known(allowed)
+        async with visit.desk() as desk:
             candidates = cloudevents.read(request.headers.raw, raw)
-            checked = await services.ingest.check(allowed, candidates)
+            checked = await services.ingest.check(known, allowed, candidates, desk.pause)
         receipts = await services.ingest.keep(checked)
     body = documents.document(receipts, problems.document)
     return Response(body, documents.status(receipts), media_type="application/json")

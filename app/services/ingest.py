@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -82,7 +82,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Register:
+class Register:
     """What has to be known to check an event, as of ``read_at``."""
 
     sources: dict[str, Source]
@@ -99,7 +99,11 @@ class Checked:
     candidates: Sequence[Candidate | DomainError]
     events: Sequence[Submission | DomainError]
     received_at: datetime
-    known: _Register
+    known: Register
+
+
+async def _pause() -> None:
+    await asyncio.sleep(0)
 
 
 class Ingest:
@@ -109,8 +113,8 @@ class Ingest:
         self._engine = engine
         self._committer = committer
         self._clock = clock
-        self._register: _Register | None = None
-        self._reading: asyncio.Task[_Register] | None = None
+        self._register: Register | None = None
+        self._reading: asyncio.Task[Register] | None = None
 
     async def submit(
         self,
@@ -129,7 +133,7 @@ class Ingest:
             DatabaseAway, Overloaded: nothing was acknowledged; the same request
                 again is safe.
         """
-        checked = await self.check(allowed, candidates)
+        checked = await self.check(await self.known(allowed), allowed, candidates)
         if digest is None:
             return await self.keep(checked)
         events = [
@@ -139,16 +143,24 @@ class Ingest:
         return await self._keep(replace(checked, events=events))
 
     async def check(
-        self, allowed: Collection[str], candidates: Sequence[Candidate | DomainError]
+        self,
+        known: Register,
+        allowed: Collection[str],
+        candidates: Sequence[Candidate | DomainError],
+        pause: Callable[[], Awaitable[None]] = _pause,
     ) -> Checked:
         """Check each event by itself, in order; nothing is kept yet.
 
-        Raises:
-            DatabaseAway: the register could not be read.
+        ``pause`` is called after each stretch of work, for a text may take long.
         """
-        known = await self._known(allowed)
         received_at = self._clock()
-        events = await self._check_all(candidates, allowed, known, received_at)
+        events: list[Submission | DomainError] = []
+        ends = time.perf_counter() + STRETCH_S
+        for candidate in candidates:
+            events.append(self._check(candidate, allowed, known, received_at))
+            if time.perf_counter() > ends:
+                await pause()
+                ends = time.perf_counter() + STRETCH_S
         return Checked(allowed, candidates, events, received_at, known)
 
     async def keep(self, checked: Checked) -> list[Receipt]:
@@ -173,28 +185,11 @@ class Ingest:
         self._count(receipts)
         return receipts
 
-    async def _check_all(
-        self,
-        candidates: Sequence[Candidate | DomainError],
-        allowed: Collection[str],
-        known: _Register,
-        received_at: datetime,
-    ) -> list[Submission | DomainError]:
-        """Check events in order; others have their turns between, for a text may take long."""
-        checked: list[Submission | DomainError] = []
-        turn_ends = time.perf_counter() + STRETCH_S
-        for candidate in candidates:
-            checked.append(self._check(candidate, allowed, known, received_at))
-            if time.perf_counter() > turn_ends:
-                await asyncio.sleep(0)
-                turn_ends = time.perf_counter() + STRETCH_S
-        return checked
-
     def _check(
         self,
         candidate: Candidate | DomainError,
         allowed: Collection[str],
-        known: _Register,
+        known: Register,
         received_at: datetime,
     ) -> Submission | DomainError:
         if isinstance(candidate, DomainError):
@@ -209,8 +204,12 @@ class Ingest:
         except (EventRefused, SourceNotAllowed) as refusal:
             return refusal
 
-    async def _known(self, allowed: Collection[str]) -> _Register:
-        """Return the register, which is read again when it is old."""
+    async def known(self, allowed: Collection[str]) -> Register:
+        """Return the register, which is read again when it is old.
+
+        Raises:
+            DatabaseAway: it could not be read.
+        """
         known = self._register
         age = time.monotonic() - known.read_at if known is not None else REGISTER_OLDEST_S
         if known is not None and all(urn in known.sources for urn in allowed):
@@ -224,23 +223,23 @@ class Ingest:
             await asyncio.wait({self._reading})
         return await asyncio.shield(self._read_again())
 
-    def _read_again(self) -> asyncio.Task[_Register]:
+    def _read_again(self) -> asyncio.Task[Register]:
         """Return the reading that is under way, or begin one."""
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_register())
             self._reading.add_done_callback(self._was_read)
         return self._reading
 
-    def _was_read(self, task: asyncio.Task[_Register]) -> None:
+    def _was_read(self, task: asyncio.Task[Register]) -> None:
         self._reading = None
         if not task.cancelled() and task.exception() is None:
             self._register = task.result()
 
-    async def _read_register(self) -> _Register:
+    async def _read_register(self) -> Register:
         async with lookup(self._engine) as connection:
             key = await register.fact(connection, DIGEST_KEY)
             assert key is not None  # noqa: S101 - the seed sets it before anything runs
-            return _Register(
+            return Register(
                 sources=await register.sources(connection),
                 areas=await register.areas(connection),
                 digest_key=bytes.fromhex(key),

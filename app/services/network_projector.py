@@ -83,7 +83,7 @@ class NetworkProjector:
             projection,
             seq=seq,
             # A region that was just registered is as old as that, which may be before what was
-            # last told; but it was not there then, and has had no event since.
+            # last told; but it was not there then.
             current_at=max(projection.current_at, oldest),
             watermark=max(marks, default=projection.watermark),
         )

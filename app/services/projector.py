@@ -57,6 +57,8 @@ class Projector:
         self._regions: dict[str, RegionProjector] = {}
         self._working: dict[str, tuple[ChannelWorker, asyncio.Task[None]]] = {}
         self._statistics = Statistics(engine)
+        #: In all regions, as of the last tick.
+        self._events = 0
         self._steps = asyncio.Semaphore(CONCURRENT_STEPS)
         self._review = asyncio.Event()
         bus.listen(LOG, self._rung)
@@ -68,6 +70,7 @@ class Projector:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._housekeeping())
+                tasks.create_task(self._follow())
                 tasks.create_task(self._ticking())
                 while True:
                     await self._own_guarded(tasks)
@@ -182,8 +185,7 @@ class Projector:
         async with transaction(self._engine) as connection:
             now = self._clock()
             ends = await event_log.ends(connection)
-        if NETWORK in self._working:  # one projector is enough
-            await self._statistics.grown(sum(end.head for end in ends.values()))
+        self._events = sum(end.head for end in ends.values())
         channels = frozenset({NETWORK, *map(region_channel, ends)})
         if channels != self._channels:
             self._channels = channels
@@ -266,6 +268,13 @@ class Projector:
             await asyncio.sleep(RETRY_S)
             return True
         return False
+
+    async def _follow(self) -> None:
+        """Have statistics follow the log; one projector does it, and no tick waits for it."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            if NETWORK in self._working and not await self._statistics.grown(self._events):
+                await asyncio.sleep(HOUSEKEEPING_S)
 
     async def _housekeeping(self) -> None:
         """Forget frames out of every window, and tickets that nobody used."""

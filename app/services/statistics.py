@@ -26,13 +26,13 @@ class Statistics:
         self._engine = engine
         self._next: float | None = None
 
-    async def grown(self, events: int) -> None:
-        """Tell how many events there are; returns when the statistics are as good as they must be.
+    async def grown(self, events: int) -> bool:
+        """Make statistics where there are twice as many events; say whether that was possible.
 
-        Each time costs as much as a sample of the tables, and the number doubles in between.
+        It costs as much as a sample of the tables.
         """
         if self._next is not None and events < self._next:
-            return
+            return True
         try:
             async with statement(self._engine) as connection:
                 if self._next is None:
@@ -40,5 +40,7 @@ class Statistics:
                 if events >= self._next:
                     await schema.analyze(connection)
                     self._next = 2 * events
+                return True
         except DatabaseAway:
             log.info("Statistics wait for the database", action="projector.no_statistics")
+            return False

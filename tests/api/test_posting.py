@@ -313,7 +313,8 @@ async def test_methods_that_there_are_not_name_those_that_there_are(
 async def test_events_are_numbered_in_the_order_of_the_request(api: Api, place: Place) -> None:
     events = [place.event() for _ in range(50)]
     await api.batch(*events)
-    await asyncio.gather(*(api.send(place.event()) for _ in range(20)))
+    answers = await asyncio.gather(*(api.send(place.event()) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {202}
     kept = await api.feed(place.region)
     assert [event["id"] for event in kept[:50]] == [event["id"] for event in events]
-    assert [event["seq"] for event in kept] == list(range(1, 71))
+    assert [event["seq"] for event in kept] == list(range(1, 59))

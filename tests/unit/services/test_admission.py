@@ -7,20 +7,22 @@ from contextlib import ExitStack
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import Overloaded
 from app.services import admission
 from app.services.admission import (
+    HELD,
+    HELD_ALWAYS,
     HELD_SHARE,
     LARGE,
-    LARGE_IN_COMPANY,
+    LONG_IN_COMPANY,
     REQUEST_COST,
     ROOM,
     SHARE,
+    SHORT_IN_COMPANY,
     TURNS,
-    TURNS_IN_COMPANY,
     Admission,
     Visit,
 )
@@ -38,6 +40,7 @@ class Guest:
         self._stack = ExitStack()
         self.visit: Visit = self._stack.enter_context(door.visit(name))
         self.visit.hold(size)
+        self.long = size > LARGE
         self.turn = asyncio.create_task(self.visit.turn())
 
     @property
@@ -66,35 +69,38 @@ async def come(door: Admission, name: str, size: int) -> Guest:
 
 
 def check(inside: list[Guest]) -> None:
-    """Check what holds at every moment, of all that are inside, in the order they came."""
-    working = [guest for guest in inside if guest.works]
-    waiting = [guest for guest in inside if not guest.works]
-    in_hand = sum(guest.cost for guest in working)
-    assert in_hand <= ROOM
-    for name in {guest.name for guest in inside}:
-        own = [guest for guest in working if guest.name == name]
-        assert sum(guest.cost for guest in own) <= SHARE
-        assert len(own) <= TURNS
-        order = [guest.works for guest in inside if guest.name == name]
-        assert order == sorted(order, reverse=True), "a sender's requests go in their order"
-    # Nobody waits where there is room for everybody: for the longest, and in each one's share.
-    if waiting:
-        assert working
-        crowded = in_hand + max(guest.cost for guest in waiting) > ROOM
-        first = {guest.name: guest for guest in reversed(waiting)}
-        assert crowded or all(has_its_share(guest, working) for guest in first.values())
+    """Check what holds in each room at every moment, of all inside, in the order they came."""
+    for long in (False, True):
+        room = [guest for guest in inside if guest.long is long]
+        working = [guest for guest in room if guest.works]
+        waiting = [guest for guest in room if not guest.works]
+        in_hand = sum(guest.cost for guest in working)
+        assert in_hand <= ROOM
+        for name in {guest.name for guest in room}:
+            own = [guest for guest in working if guest.name == name]
+            assert sum(guest.cost for guest in own) <= SHARE
+            assert len(own) <= TURNS
+            order = [guest.works for guest in room if guest.name == name]
+            assert order == sorted(order, reverse=True), "a sender's requests go in their order"
+        # Nobody waits where there is room for everybody: for the longest, and in each one's share.
+        if waiting:
+            assert working
+            crowded = in_hand + max(guest.cost for guest in waiting) > ROOM
+            first = {guest.name: guest for guest in reversed(waiting)}
+            assert crowded or all(has_its_share(guest, working) for guest in first.values())
 
 
 def has_its_share(guest: Guest, working: list[Guest]) -> bool:
     """Say whether a sender has all that it may have beside others, or nearly so."""
     own = [one for one in working if one.name == guest.name]
-    most = TURNS_IN_COMPANY if guest.size <= LARGE else LARGE_IN_COMPANY
+    most = LONG_IN_COMPANY if guest.long else SHORT_IN_COMPANY
     return len(own) >= most or sum(one.cost for one in own) + guest.cost > SHARE
 
 
 SIZES = st.sampled_from([0, 400, 20_000, THIRD, SHARE, ROOM, HELD_SHARE // 8])
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -121,27 +127,31 @@ def test_whoever_comes_and_goes_nobody_is_forgotten(moves: list[tuple[str, int] 
             await gone.leave()
             await settled()
             check(inside)
-        assert not door._senders
-        assert not door._queue
-        assert door._held == door._working == 0
+        assert not door._held
+        assert door._held_by_all == 0
+        for room in (door._short, door._long):
+            assert not room._senders
+            assert not room._queue
+            assert room._taken == 0
 
-    asyncio.run(live())
+    with patch.object(admission, "TURN_WITHIN_S", 600.0):
+        asyncio.run(live())
 
 
 async def test_a_quiet_sender_waits_for_none_of_a_crowd() -> None:
     door = Admission()
     crowd = [await come(door, "noisy", THIRD) for _ in range(50)]
-    assert sum(guest.works for guest in crowd) == 3
-    quiet = await come(door, "quiet", 400)
+    quiet = await come(door, "quiet", LARGE + 1)
     assert quiet.works
+    assert sum(guest.works for guest in crowd) == 3
     for guest in (quiet, *crowd):
         await guest.leave()
 
 
-@pytest.mark.parametrize(("size", "most"), [(400, TURNS_IN_COMPANY), (20_000, LARGE_IN_COMPANY)])
+@pytest.mark.parametrize(("size", "most"), [(400, SHORT_IN_COMPANY), (20_000, LONG_IN_COMPANY)])
 async def test_a_sender_has_less_in_hand_while_another_comes_too(size: int, most: int) -> None:
     now = 100.0
-    with patch("app.services.admission.time.monotonic", lambda: now):
+    with patch.object(admission, "monotonic", lambda: now):
         door = Admission()
         crowd = [await come(door, "noisy", size) for _ in range(50)]
         assert sum(guest.works for guest in crowd) == TURNS
@@ -174,13 +184,13 @@ async def test_where_all_room_is_taken_senders_go_by_turns() -> None:
         await guest.leave()
 
 
-async def test_a_long_request_is_not_passed_by_for_ever() -> None:
+async def test_a_longer_request_is_not_passed_by_for_ever() -> None:
     door = Admission()
     others = [await come(door, f"o{n}", SHARE) for n in range(ROOM // SHARE - 1)]
-    small = await come(door, "small", 400)
+    small = await come(door, "small", LARGE + 1)
     long = await come(door, "long", SHARE)
     # There is room for these, and none for the one that was before them.
-    later = [await come(door, f"l{n}", 400) for n in range(5)]
+    later = [await come(door, f"l{n}", LARGE + 1) for n in range(5)]
     assert not any(guest.works for guest in (long, *later))
     await small.leave()
     await settled()
@@ -191,6 +201,22 @@ async def test_a_long_request_is_not_passed_by_for_ever() -> None:
     assert all(guest.works for guest in later)
     for guest in (*others, *later):
         await guest.leave()
+
+
+async def test_long_requests_of_many_do_not_stop_a_short_one() -> None:
+    door = Admission()
+    crowd = [await come(door, f"s{n % 8}", SHARE) for n in range(40)]
+    assert not all(guest.works for guest in crowd)
+    quiet = await come(door, "quiet", 400)
+    assert quiet.works
+    for guest in (quiet, *crowd):
+        await guest.leave()
+
+
+async def test_a_room_without_shares_is_found_out() -> None:
+    everything = patch.multiple(admission, SHARE=ROOM, TURNS=10_000)
+    with everything, pytest.raises(AssertionError):
+        await test_a_quiet_sender_waits_for_none_of_a_crowd()
 
 
 async def test_the_longest_body_leaves_room_for_others() -> None:
@@ -227,24 +253,55 @@ async def test_nobody_holds_more_than_a_share_of_what_can_be_held() -> None:
             two.hold(1)
         other.hold(HELD_SHARE)
     with ExitStack() as stack:
-        for n in range(admission.HELD // HELD_SHARE):
+        for n in range(HELD // HELD_SHARE):
             stack.enter_context(door.visit(f"s{n}")).hold(HELD_SHARE)
-        with pytest.raises(Overloaded), door.visit("late") as late:
-            late.hold(1)
-    assert door._held == 0
+        with door.visit("late") as late:
+            late.hold(HELD_ALWAYS)
+            with pytest.raises(Overloaded):
+                late.hold(1)
+    assert door._held_by_all == 0
+    assert not door._held
 
 
-async def test_long_bodies_are_read_one_after_another_and_short_ones_beside_them() -> None:
+async def test_long_bodies_are_read_in_turns_and_short_ones_beside_them() -> None:
     door = Admission()
-    with door.visit("a") as long, door.visit("b") as other, door.visit("c") as short:
-        long.hold(admission.LARGE + 1)
-        other.hold(admission.LARGE + 1)
-        short.hold(admission.LARGE)
-        async with long.desk():
-            waiting = asyncio.create_task(other.desk().__aenter__())
+    told: list[str] = []
+
+    async def work(name: str, size: int) -> None:
+        with door.visit(name) as visit:
+            visit.hold(size)
+            async with visit.desk() as desk:
+                for _ in range(3):
+                    told.append(name)
+                    await desk.pause()
+
+    await asyncio.gather(work("a", LARGE + 1), work("b", LARGE + 1))
+    assert told == ["a", "b"] * 3
+    assert not door.desk.locked()
+    told.clear()
+    await asyncio.gather(work("a", LARGE + 1), work("short", LARGE), work("b", LARGE + 1))
+    assert sorted(told) == ["a"] * 3 + ["b"] * 3 + ["short"] * 3
+    assert told.index("short") < 2
+    assert told[-1] != "short"
+
+
+async def test_who_is_cut_off_at_the_desk_leaves_it_to_others() -> None:
+    door = Admission()
+    with door.visit("a") as one, door.visit("b") as other:
+        one.hold(LARGE + 1)
+        other.hold(LARGE + 1)
+
+        async def stay() -> None:
+            async with one.desk() as desk:
+                while True:
+                    await desk.pause()
+
+        staying = asyncio.create_task(stay())
+        await settled()
+        async with other.desk():
             await settled()
-            assert not waiting.done()
-            async with short.desk():
-                pass
-        await waiting
-        await other.desk().__aexit__(None, None, None)
+            staying.cancel()  # while it waits to go on
+            await settled()
+        async with asyncio.timeout(5), other.desk():
+            assert staying.cancelled()
+    assert not door.desk.locked()

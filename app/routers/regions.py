@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.dependencies import ReaderIn, RegionInPath, ServicesIn, StateReader, is_unchanged
+from app.dependencies import Key, ReaderIn, RegionInPath, ServicesIn, StateReader, is_unchanged
+from app.domain.regions import parse_region_code
 from app.domain.strict_json import dumps
 from app.domain.times import format_instant
+from app.doors import Answer
 from app.schemas.http import RegionDetailOut, RegionOut, RegionsOut, VerificationOut
 from app.schemas.state import StateOut
 from app.services import summaries, verification
+from app.services.access import NETWORK_READ, STATE_READ
 from app.services.summaries import NETWORK, StateReading, Tenant, region_channel
 
 router = APIRouter(tags=["regions"])
@@ -51,7 +56,7 @@ async def read_region_state(
     code: RegionInPath, request: Request, reader: StateReader, services: ServicesIn
 ) -> Response:
     """Return a region's state and its place in the log, with an ETag."""
-    reader.require("state:read", code)
+    reader.require(STATE_READ, code)
     found = await summaries.read_state(services.engine, region_channel(code))
     return _state(found, request)
 
@@ -59,8 +64,32 @@ async def read_region_state(
 @router.get("/v1/network/state", response_model=StateOut)
 async def read_network_state(request: Request, reader: ReaderIn, services: ServicesIn) -> Response:
     """Return the network's state: one line per region, and the totals."""
-    reader.require("network:read")
+    reader.require(NETWORK_READ)
     return _state(await summaries.read_state(services.engine, NETWORK), request)
+
+
+_reader = Key()
+_STATE_PATH = re.compile(r"/v1/regions/([^/]{1,20})/state")
+
+
+async def _answer_region(code: str, request: Request) -> Response:
+    reader = await _reader(request)
+    region = parse_region_code(code, field="code")
+    return await read_region_state(region, request, reader, request.app.state.services)
+
+
+async def _answer_network(request: Request) -> Response:
+    return await read_network_state(request, await _reader(request), request.app.state.services)
+
+
+def door(method: str, path: str) -> Answer | None:
+    """Return what reads a state."""
+    if method != "GET" or not path.endswith("/state"):
+        return None
+    if path == "/v1/network/state":
+        return _answer_network
+    found = _STATE_PATH.fullmatch(path)
+    return None if found is None else partial(_answer_region, found[1])
 
 
 def _state(found: StateReading, request: Request) -> Response:
@@ -95,5 +124,5 @@ async def verify_region(
     code: RegionInPath, reader: StateReader, services: ServicesIn
 ) -> VerificationOut:
     """Recompute a region from its log and tell every difference."""
-    reader.require("state:read", code)
+    reader.require(STATE_READ, code)
     return VerificationOut(**asdict(await verification.verify(services.engine, code)))

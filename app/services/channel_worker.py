@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from app.bus import FRAMES, Bus
-
-#: The first change goes at once, further ones of a channel this much apart.
-PACE_S = 0.1
+from app.services.pace import Pace
 
 
 class Stepping(Protocol):
-    """What brings a channel forward; ``last_frame`` is when it last did, by the monotonic clock."""
+    """What brings a channel forward, at the pace of its frames."""
 
-    last_frame: float
+    pace: Pace
 
     async def step(self) -> bool:
         """Bring the channel forward."""
@@ -38,7 +35,7 @@ class ChannelWorker:
     ) -> None:
         self.channel = channel
         self.wake = wake
-        self._stepping = stepping
+        self._pace = stepping.pace
         self._step = step
         self._bus = bus
         self._leaving = False
@@ -55,17 +52,11 @@ class ChannelWorker:
             self.wake.clear()
             if self._leaving:
                 return
-            before = self._stepping.last_frame
+            before = self._pace.frames
             more = await self._step()
-            if self._stepping.last_frame != before:
+            if self._pace.frames != before:
                 self._bus.ring(FRAMES, {self.channel})
             if more:
                 self.wake.set()
             if not self._leaving:
-                await _pace(self._stepping.last_frame)
-
-
-async def _pace(last_frame: float) -> None:
-    wait = last_frame + PACE_S - time.monotonic()
-    if wait > 0:
-        await asyncio.sleep(wait)
+                await self._pace.begin()

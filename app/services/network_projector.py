@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from app.domain.strict_json import dumps
 from app.domain.times import Clock
 from app.repositories import frames
 from app.repositories.frames import NETWORK, Projection
+from app.services.pace import Pace
 from app.services.region_projector import write_frame
 from app.services.register import is_demo
 
@@ -22,7 +22,7 @@ class NetworkProjector:
     """Keeps the network's channel; like a region's, it has one writer at a time."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        self.last_frame = 0.0
+        self.pace = Pace()
         self._engine = engine
         self._clock = clock
         self._demo = False
@@ -33,6 +33,7 @@ class NetworkProjector:
 
     async def step(self) -> bool:
         """Bring the network's state to the regions' present; say whether it changed."""
+        self.pace.begun()
         try:
             async with transaction(self._engine) as connection:
                 framed = await self._step(connection)
@@ -40,7 +41,7 @@ class NetworkProjector:
             self._at = None
             raise
         if framed:
-            self.last_frame = time.monotonic()
+            self.pace.kept()
         return framed
 
     async def _step(self, connection: Connection) -> bool:
@@ -68,6 +69,7 @@ class NetworkProjector:
             )
             return False
         moved = replace(moved, rev=projection.rev + 1, state=dumps(document), state_at=now)
+        await self.pace.due()
         await write_frame(connection, moved, patch, now)
         self._document = document
         self._at = (moved.epoch, moved.rev)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +25,7 @@ from app.domain.times import Clock, hour_of
 from app.repositories import cases, cells, event_log, frames, register
 from app.repositories.frames import Frame, Projection, region_channel
 from app.services.folding import Folding, fold_run
+from app.services.pace import Pace
 from app.services.register import is_demo
 
 #: Events folded in one transaction: large enough to drain a backlog quickly,
@@ -48,7 +48,7 @@ class RegionProjector:
         self.at: tuple[str, int, int, int] | None = None
         self.next_change: datetime | None = None
         self.known_sources = -1
-        self.last_frame = 0.0
+        self.pace = Pace()
         self._engine = engine
         self._clock = clock
         self._parts: RegionParts | None = None
@@ -69,6 +69,7 @@ class RegionProjector:
             DatabaseAway: nothing was changed, or nobody knows; the next step
                 looks at the checkpoint.
         """
+        self.pace.begun()
         try:
             async with transaction(self._engine) as connection:
                 more, framed = await self._step(connection)
@@ -76,7 +77,7 @@ class RegionProjector:
             self.at = None  # what is in memory may be ahead of what was kept
             raise
         if framed:
-            self.last_frame = time.monotonic()
+            self.pace.kept()
         return more
 
     async def _step(self, connection: Connection) -> tuple[bool, bool]:
@@ -220,6 +221,7 @@ class RegionProjector:
             state=dumps(document),
             state_at=now,
         )
+        await self.pace.due()
         await write_frame(connection, moved, patch, now)
         self._document = document
         self.at = _place(moved)

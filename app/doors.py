@@ -1,7 +1,8 @@
 """The busy endpoints, answered before the framework has looked for them.
 
 Their routes tell the documents what is answered. To find one, and to solve anew what it
-depends on, is two fifths of what one event costs, and two thirds of a read state.
+depends on, is two fifths of what one event costs, half of a read state, and a fifth of a
+wall that comes back.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from app import problems
 from app.domain.errors import DomainError
 
 Answer = Callable[[Request], Awaitable[Response]]
-#: Returns what answers a method and a path, or nothing where that is the framework's.
-Door = Callable[[str, str], Answer | None]
+#: Returns what serves a request or a websocket, or nothing where that is the framework's.
+Door = Callable[[Scope], ASGIApp | None]
 
 
 class Doors:
@@ -28,20 +29,23 @@ class Doors:
         self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on what is for others."""
-        answer = self._find(scope["method"], scope["path"]) if scope["type"] == "http" else None
-        if answer is None:
-            await self._app(scope, receive, send)
-            return
+        """Serve by a door, or pass on what is for others."""
+        for door in self._doors:
+            app = door(scope)
+            if app is not None:
+                await app(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def answering(answer: Answer) -> ASGIApp:
+    """Serve HTTP requests by what answers them, or tells why not."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             response = await answer(Request(scope, receive))
         except (DomainError, ClientDisconnect) as error:
             response = problems.expected(error)
         await response(scope, receive, send)
 
-    def _find(self, method: str, path: str) -> Answer | None:
-        for door in self._doors:
-            answer = door(method, path)
-            if answer is not None:
-                return answer
-        return None
+    return serve

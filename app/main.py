@@ -108,7 +108,7 @@ def create_app(
     app.state.failed = asyncio.Event()
     for module in (events, cases, regions, series, sources, live, sse, operations, pages):
         app.include_router(module.router)
-    app.add_middleware(Doors, doors=(events.door, regions.door))
+    app.add_middleware(Doors, doors=(events.door, live.door, regions.door))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     problems.install(app)
     return app

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from starlette.types import ASGIApp, Scope
 
 from app import problems
 from app.dependencies import EventsReader, EventWriter, Key, RegionInQuery, ServicesIn
 from app.domain.errors import BodyTooLarge
-from app.doors import Answer
+from app.doors import answering
 from app.schemas import cloudevents
 from app.schemas import receipts as documents
 from app.schemas.http import ProblemOut, ReceiptsOut
@@ -77,9 +78,14 @@ async def _answer(request: Request) -> Response:
     return await post_events(request, await _writer(request), request.app.state.services)
 
 
-def door(method: str, path: str) -> Answer | None:
+_taking = answering(_answer)
+
+
+def door(scope: Scope) -> ASGIApp | None:
     """Return what takes events."""
-    return _answer if path == PATH and method == "POST" else None
+    if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+        return _taking
+    return None
 
 
 async def _body(request: Request, visit: Visit) -> bytes:

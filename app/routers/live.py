@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request, WebSocket
 from fastapi.responses import JSONResponse
 from prometheus_client import Counter
 from pydantic import TypeAdapter, ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from app import metrics, problems
@@ -52,6 +53,7 @@ log = structlog.get_logger()
 
 router = APIRouter(tags=["live"])
 
+PATH = "/v1/live"
 PROTOCOL = "kentongan.v1"
 TICKET_PREFIX = "ticket."
 
@@ -96,7 +98,7 @@ async def _ticket_reader(request: Request, services: Services) -> Reader:
     return reader
 
 
-@router.get("/v1/live", status_code=426, response_model=ProblemOut, include_in_schema=False)
+@router.get(PATH, status_code=426, response_model=ProblemOut, include_in_schema=False)
 async def refuse_plain() -> None:
     """Tell a client whose upgrade got lost what was wrong; proxies drop it at times."""
     raise UpgradeNeeded(f"open a websocket with the subprotocol {PROTOCOL}")
@@ -110,11 +112,21 @@ class _Closed(Exception):
         self.code, self.reason = code, reason
 
 
-@router.websocket("/v1/live")
+@router.websocket(PATH)
 async def live(websocket: WebSocket, services: Annotated[Services, Depends(get_services)]) -> None:
     """Tell a client every change of its channels, until either side ends it."""
     with contextlib.suppress(WebSocketDisconnect):  # gone before it was let in
         await _serve(websocket, services)
+
+
+async def _enter(scope: Scope, receive: Receive, send: Send) -> None:
+    websocket = WebSocket(scope, receive, send)
+    await live(websocket, websocket.app.state.services)
+
+
+def door(scope: Scope) -> ASGIApp | None:
+    """Return what serves a wall."""
+    return _enter if scope["type"] == "websocket" and scope["path"] == PATH else None
 
 
 async def _serve(websocket: WebSocket, services: Services) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.types import ASGIApp, Scope
 
 from app.dependencies import Key, ReaderIn, RegionInPath, ServicesIn, StateReader, is_unchanged
 from app.domain.regions import parse_region_code
 from app.domain.strict_json import dumps
 from app.domain.times import format_instant
-from app.doors import Answer
+from app.doors import answering
 from app.schemas.http import RegionDetailOut, RegionOut, RegionsOut, VerificationOut
 from app.schemas.state import StateOut
 from app.services import summaries, verification
@@ -72,24 +72,29 @@ _reader = Key()
 _STATE_PATH = re.compile(r"/v1/regions/([^/]{1,20})/state")
 
 
-async def _answer_region(code: str, request: Request) -> Response:
+async def _answer_region(request: Request) -> Response:
+    found = _STATE_PATH.fullmatch(request.scope["path"])
+    assert found is not None  # noqa: S101 - else it would not be here
     reader = await _reader(request)
-    region = parse_region_code(code, field="code")
-    return await read_region_state(region, request, reader, request.app.state.services)
+    code = parse_region_code(found[1], field="code")
+    return await read_region_state(code, request, reader, request.app.state.services)
 
 
 async def _answer_network(request: Request) -> Response:
     return await read_network_state(request, await _reader(request), request.app.state.services)
 
 
-def door(method: str, path: str) -> Answer | None:
+_reading_region, _reading_network = answering(_answer_region), answering(_answer_network)
+
+
+def door(scope: Scope) -> ASGIApp | None:
     """Return what reads a state."""
-    if method != "GET" or not path.endswith("/state"):
+    if scope["type"] != "http" or scope["method"] != "GET":
         return None
+    path = scope["path"]
     if path == "/v1/network/state":
-        return _answer_network
-    found = _STATE_PATH.fullmatch(path)
-    return None if found is None else partial(_answer_region, found[1])
+        return _reading_network
+    return _reading_region if _STATE_PATH.fullmatch(path) else None
 
 
 def _state(found: StateReading, request: Request) -> Response:

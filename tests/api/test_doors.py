@@ -8,7 +8,7 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from app.routers import events, regions
+from app.routers import events, live, regions
 from tests.api.client import Api, Place
 from tests.api.conftest import Installation
 from tests.api.running import api_here
@@ -78,16 +78,22 @@ async def test_doors_answer_as_the_routes_do(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "taken"),
+    ("kind", "method", "path", "taken"),
     [
-        ("POST", "/v1/events", True),
-        ("GET", "/v1/regions/36.71/state", True),
-        ("GET", "/v1/network/state", True),
-        ("GET", "/v1/events", False),
-        ("HEAD", "/v1/network/state", False),
-        ("GET", "/v1/regions/36.71/series", False),
-        ("GET", "/v1/regions/36/71/state", False),
+        ("http", "POST", "/v1/events", True),
+        ("http", "GET", "/v1/regions/36.71/state", True),
+        ("http", "GET", "/v1/network/state", True),
+        ("websocket", None, "/v1/live", True),
+        ("http", "GET", "/v1/events", False),
+        ("http", "HEAD", "/v1/network/state", False),
+        ("http", "GET", "/v1/regions/36.71/series", False),
+        ("http", "GET", "/v1/regions/36/71/state", False),
+        ("http", "GET", "/v1/live", False),
+        ("websocket", None, "/v1/events", False),
+        ("websocket", None, "/v1/network/state", False),
     ],
 )
-def test_the_busy_ones_have_doors(method: str, path: str, *, taken: bool) -> None:
-    assert any(door(method, path) for door in (events.door, regions.door)) is taken
+def test_the_busy_ones_have_doors(kind: str, method: str | None, path: str, *, taken: bool) -> None:
+    scope = {"type": kind, "path": path} | ({"method": method} if method else {})
+    doors = events.door, live.door, regions.door
+    assert any(door(scope) for door in doors) is taken

@@ -20,7 +20,17 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import backfill, ingest, live, overload, projecting, reading, report, slow_readers
+from benchmarks import (
+    backfill,
+    ingest,
+    live,
+    overload,
+    projecting,
+    reading,
+    report,
+    slow_readers,
+    takeover,
+)
 from benchmarks.installation import Installation, Role, an_installation, apart
 from benchmarks.load import Door, Posted, post_batches
 from benchmarks.sizes import FULL, QUICK, TINY, Sizes
@@ -42,10 +52,11 @@ NAMES = (
     "memory",
     "overload",
     "slow_readers",
+    "takeover",
     "backfill",
 )
 #: Only in a whole run, or where it is named.
-LONG = frozenset({"backfill"})
+LONG = frozenset({"takeover", "backfill"})
 #: A thousand sockets, in the server as well as here, and some for all else.
 FILES = 8_192
 #: Where no rate was measured before, so much is made ready to be posted each second.
@@ -142,6 +153,7 @@ async def _with_both(run: Run, place: Installation, door: Door, api: Role, proje
         ("ingest_live", lambda: ingest.measure_live(place, door, api, projector)),
         ("memory", lambda: live.measure_memory(place, door, api, projector)),
         ("slow_readers", lambda: slow_readers.measure(place, door, api)),
+        ("takeover", lambda: takeover.measure(place, door)),
         ("overload", lambda: overload.measure(place, door, api)),
         ("backfill", lambda: _backfill(place, door)),
     )

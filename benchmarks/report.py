@@ -74,6 +74,8 @@ AIMS = (
     Aim("slow_readers", "kernel_kib", 256, unit="KiB"),
     Aim("slow_readers", "user_kib", 256, unit="KiB"),
     Aim("slow_readers", "closed_4413", 100, at_least=True),
+    Aim("takeover", "killed_s", 5, unit="s"),
+    Aim("takeover", "stopped_s", 5, unit="s"),
     Aim("backfill", "ingest_ratio", 0.8, at_least=True),
     Aim("backfill", "frames_ratio", 1.2),
 )

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.events import LoggedEvent, Submission, sequence_number
-from app.repositories.statements import copy, run, stream, value
+from app.repositories.statements import copy, pages, run, value
 
 
 class Appended(NamedTuple):
@@ -137,16 +137,16 @@ async def of_subjects(
 
 async def by_case(
     connection: AsyncConnection, region: str, up_to: int
-) -> AsyncIterator[LoggedEvent]:
-    """Stream a region's events with a subject, up to a seq, those of one side by side."""
-    rows = stream(
+) -> AsyncIterator[list[LoggedEvent]]:
+    """Page through a region's events with a subject, up to a seq, those of one side by side."""
+    found = pages(
         connection,
         f"SELECT {_COLUMNS} FROM events WHERE region = $1 AND seq <= $2"  # noqa: S608
         " AND subject IS NOT NULL ORDER BY app, subject",
         (region, up_to),
     )
-    async for row in rows:
-        yield _logged(row)
+    async for rows in found:
+        yield [_logged(row) for row in rows]
 
 
 async def feed(
@@ -235,16 +235,16 @@ async def types(
 
 async def of_source(
     connection: AsyncConnection, region: str, source: str
-) -> AsyncIterator[LoggedEvent]:
-    """Stream a source's events that are no tests and have a subject, in no order."""
-    rows = stream(
+) -> AsyncIterator[list[LoggedEvent]]:
+    """Page through a source's events that are no tests and have a subject, in no order."""
+    found = pages(
         connection,
         f"SELECT {_COLUMNS} FROM events WHERE region = $1"  # noqa: S608
         " AND source = $2 AND NOT test AND subject IS NOT NULL",
         (region, source),
     )
-    async for row in rows:
-        yield _logged(row)
+    async for rows in found:
+        yield [_logged(row) for row in rows]
 
 
 async def newest_time(

@@ -95,6 +95,11 @@ def _check_open(connection: Any, *_: Any) -> None:
         raise DisconnectionError
 
 
+def url_of(engine: AsyncEngine) -> str:
+    """Return the address that an engine is on, its password included."""
+    return engine.url.render_as_string(hide_password=False)
+
+
 def async_url(url: str) -> str:
     """Return the URL with the driver we use, whatever driver it named."""
     return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)

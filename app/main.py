@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
+import lokal  # noqa: F401 - else read when the first event with a number in it waits for that
 import structlog
 import uvicorn
 from fastapi import FastAPI

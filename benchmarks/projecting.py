@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
-from app.clock import now
-from app.database import make_engine
-from app.services import summaries, verification
-from app.services.rebuild import rebuild
+from app.bus import MemoryBus
+from app.database import Engine, make_engine
+from app.services import summaries
 from app.wiring import commands_bus
+from app.workers import work
+from app.workers.pool import each_region
+from app.workers.work import Tools
 from benchmarks.ingest import must_all
 from benchmarks.installation import Installation, Role, apart, heads
 from benchmarks.load import Door, post_batches
@@ -71,51 +75,59 @@ async def _drain(place: Installation, begun: float) -> tuple[int, float, float]:
 
 
 async def measure_rebuild(place: Installation) -> Result:
-    """Rebuild every region, one after the other as the command does."""
-    events, seconds, cpu = await apart(_rebuild_all, place.url)
-    return {"events_per_s": round(events / seconds), "cpu_us": round(cpu / events * 1e6, 1)}
+    """Rebuild all regions as the command does."""
+    return _figures(await apart(_rebuild_all, place.url))
 
 
 async def measure_verify(place: Installation) -> Result:
-    """Verify every region, one after the other as the command does."""
-    events, seconds, cpu = await apart(_verify_all, place.url)
+    """Verify all regions as the command does."""
+    return _figures(await apart(_verify_all, place.url))
+
+
+def _figures(measured: tuple[int, float, float]) -> Result:
+    events, seconds, cpu = measured
     return {"events_per_s": round(events / seconds), "cpu_us": round(cpu / events * 1e6, 1)}
 
 
 def _rebuild_all(url: str) -> tuple[int, float, float]:
-    """Run in a process of its own; return events, seconds, and CPU seconds of this process."""
+    """Run in a process of its own; return events, seconds and CPU seconds."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
-    async def main() -> int:
-        engine = make_engine(url, pool_size=4, command_timeout=None)
-        events = 0
+    async def main(engine: Engine) -> int:
         async with commands_bus(url) as bus:
-            for tenant in await summaries.list_regions(engine):
-                done = await rebuild(engine, url, bus, now, tenant.region.code, lambda _: None)
-                events += done.seq
-        await engine.dispose()
-        return events
+            sizes = await summaries.lengths(engine)
+            done = await each_region(work.rebuild, Tools(engine, bus), sizes)
+            return sum(one.seq for one in done)
 
-    return _timed(main)
+    return _timed(url, main)
 
 
 def _verify_all(url: str) -> tuple[int, float, float]:
-    """Run in a process of its own; return events, seconds, and CPU seconds of this process."""
+    """Run in a process of its own; return events, seconds and CPU seconds."""
 
-    async def main() -> int:
+    async def main(engine: Engine) -> int:
+        sizes = await summaries.lengths(engine)
+        found = await each_region(work.verify, Tools(engine, MemoryBus()), sizes)
+        assert not any(one.differences for one in found), "the numbers differ from the log"
+        return sum(one.events for one in found)
+
+    return _timed(url, main)
+
+
+def _timed(url: str, main: Callable[[Engine], Awaitable[int]]) -> tuple[int, float, float]:
+    async def on_engine() -> int:
         engine = make_engine(url, pool_size=4, command_timeout=None)
-        events = 0
-        for tenant in await summaries.list_regions(engine):
-            found = await verification.verify(engine, tenant.region.code)
-            assert not found.differences, "the numbers differ from the log"
-            events += found.events
-        await engine.dispose()
-        return events
+        try:
+            return await main(engine)
+        finally:
+            await engine.dispose()
 
-    return _timed(main)
+    begun, cpu = time.monotonic(), _cpu()
+    events = asyncio.run(on_engine())
+    return events, time.monotonic() - begun, _cpu() - cpu
 
 
-def _timed(main: Any) -> tuple[int, float, float]:
-    begun, cpu = time.monotonic(), time.process_time()
-    events = asyncio.run(main())
-    return events, time.monotonic() - begun, time.process_time() - cpu
+def _cpu() -> float:
+    """Return the CPU seconds of this process and of those it started, which have ended."""
+    used = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)

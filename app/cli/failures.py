@@ -17,6 +17,7 @@ from app.cli.output import CommandError, console
 from app.cli.supervise import ChildFailed
 from app.domain.errors import DomainError
 from app.embedded import EmbeddedPostgresError
+from app.workers.errors import WorkerLost
 
 #: What is told in a sentence; a traceback would only hide it.
 EXPECTED = (
@@ -24,6 +25,7 @@ EXPECTED = (
     ChildFailed,
     DomainError,
     EmbeddedPostgresError,
+    WorkerLost,
     ValidationError,
     SettingsError,
 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from app.embedded import die_with_parent
+from app.embedded import as_a_child, how_it_ended
 
 T = TypeVar("T")
 #: Called with the name of a process and one line that it wrote.
@@ -73,7 +73,7 @@ class ChildFailed(Exception):
     """A child ended before the program had come up: starting it again would only repeat it."""
 
     def __init__(self, name: str, code: int) -> None:
-        super().__init__(f"{name} could not start ({_how_it_ended(code)})")
+        super().__init__(f"{name} could not start ({how_it_ended(code)})")
         self.name, self.code = name, code
 
 
@@ -210,7 +210,7 @@ class _Keeper:
                 raise ChildFailed(self._child.name, code)
             if clock() - started > self._pauses.steady_after:
                 pause = self._pauses.first
-            self._say(f"ended unexpectedly ({_how_it_ended(code)}), starts again in {pause:g} s")
+            self._say(f"ended unexpectedly ({how_it_ended(code)}), starts again in {pause:g} s")
             await _first_of(asyncio.sleep(pause), self._ending.wait())
             if self._ending.is_set():
                 return
@@ -226,7 +226,7 @@ class _Keeper:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
-                preexec_fn=_as_a_child(),
+                preexec_fn=as_a_child(),
             )
         except BaseException:
             os.close(reading)
@@ -278,18 +278,6 @@ class _Keeper:
         self._tell(OURSELVES, f"{self._child.name} {what}")
 
 
-def _as_a_child() -> Callable[[], None]:
-    """Return a ``preexec_fn``: the child ends with us, and leaves Ctrl-C and hang-ups to us."""
-    end_with_us = die_with_parent(signal.SIGTERM)
-
-    def prepare() -> None:
-        # Blocked and not ignored: a handler that the child sets would undo the latter.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
-        end_with_us()
-
-    return prepare
-
-
 async def _first_of(*these: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> None:
     """Return when one of ``these`` has ended; coroutines among them are then cancelled.
 
@@ -305,13 +293,3 @@ async def _first_of(*these: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> Non
     finally:
         for one in ours:
             one.cancel()
-
-
-def _how_it_ended(code: int) -> str:
-    """Say an exit code for a person; a negative one is the number of a signal."""
-    if code >= 0:
-        return f"exit {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"

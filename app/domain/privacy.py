@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lokal import PiiType, detect_pii
+if TYPE_CHECKING:
+    from lokal import PiiType
 
 #: Fields of ``data`` that name things; masking one would change what is counted.
 IDENTIFIER_FIELDS = frozenset({"service", "area", "agency", "channel", "due_at", "duplicate_of"})
@@ -91,6 +92,9 @@ def _found(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _found_in(piece: str) -> Iterator[tuple[int, int, str]]:
     if may_hold_personal_data(piece):
+        # Not at the top: it takes 0.3 s, and only who takes events in has use for it.
+        from lokal import detect_pii  # noqa: PLC0415
+
         for match in detect_pii(piece, types=_MASKED_TYPES):
             yield match.start, match.end, match.type
         # The library passes over domains that are kept for examples; a form does not.

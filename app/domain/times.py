@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 #: Tells the present instant, in UTC; handed in, so that tests can be at midnight.
@@ -62,10 +63,16 @@ def hour_of(moment: datetime) -> datetime:
     Indonesia's zones stand whole hours from UTC, so that a local day is always
     a whole number of these hours.
     """
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    # Made anew: it happens for every event, and `replace` takes half as long again.
-    return datetime(moment.year, moment.month, moment.day, moment.hour, tzinfo=UTC)
+    return _hour(moment.timestamp() // 3600)
+
+
+@lru_cache(maxsize=4096)
+def _hour(number: float) -> datetime:
+    """Return an hour by its number; the same object each time, which knows its hash by then.
+
+    It happens for every event, and to make and hash one takes 1.4 µs.
+    """
+    return datetime.fromtimestamp(number * 3600, UTC)
 
 
 def local_day(moment: datetime, zone: ZoneInfo) -> date:

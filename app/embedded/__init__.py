@@ -17,7 +17,7 @@ from app.embedded.errors import (
     NoBinaries,
     OtherMajorVersion,
 )
-from app.embedded.processes import die_with_parent
+from app.embedded.processes import as_a_child, die_with_parent, how_it_ended
 from app.embedded.server import EmbeddedPostgres, erase, running_url, start
 
 __all__ = [
@@ -28,8 +28,10 @@ __all__ = [
     "EmbeddedPostgresError",
     "NoBinaries",
     "OtherMajorVersion",
+    "as_a_child",
     "die_with_parent",
     "erase",
+    "how_it_ended",
     "running_url",
     "start",
 ]

@@ -41,6 +41,28 @@ def die_with_parent(signum: signal.Signals) -> Callable[[], None]:
     return leash
 
 
+def as_a_child() -> Callable[[], None]:
+    """Return a ``preexec_fn``: the child ends with us, and leaves Ctrl-C and hang-ups to us."""
+    end_with_us = die_with_parent(signal.SIGTERM)
+
+    def prepare() -> None:
+        # Blocked and not ignored: a handler that the child sets would undo the latter.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+        end_with_us()
+
+    return prepare
+
+
+def how_it_ended(code: int) -> str:
+    """Say an exit code for a person; a negative one is the number of a signal."""
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The account that the server runs under; ``None`` in its place means our own."""

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.events import LoggedEvent, Submission, sequence_number
-from app.repositories.statements import copy, run, stream, value
+from app.repositories.statements import copy, pages, run, value
 
 
 class Appended(NamedTuple):
@@ -93,11 +93,19 @@ async def append_new(
     return appended
 
 
-_COLUMNS = "seq, source, id, type, app, subject, time, sequence, received_at, test, envelope"
+#: What a case is folded of: all but when it was received, on which no case depends.
+_FOLDED = "seq, source, id, type, app, subject, time, sequence, test, envelope"
+_TIME = _FOLDED.split(", ").index("time")
+_COLUMNS = f"{_FOLDED}, received_at"
 
 
 def _logged(row: Any) -> LoggedEvent:
-    seq, source, event_id, kind, app, subject, time, sequence, received_at, test, envelope = row
+    *folded, received_at = row
+    return _event(folded, received_at)
+
+
+def _event(folded: Any, received_at: datetime) -> LoggedEvent:
+    seq, source, event_id, kind, app, subject, time, sequence, test, envelope = folded
     data = orjson.loads(envelope).get("data")
     if type(data) is not dict:
         data = {}
@@ -137,16 +145,20 @@ async def of_subjects(
 
 async def by_case(
     connection: AsyncConnection, region: str, up_to: int
-) -> AsyncIterator[LoggedEvent]:
-    """Stream a region's events with a subject, up to a seq, those of one side by side."""
-    rows = stream(
+) -> AsyncIterator[list[LoggedEvent]]:
+    """Page through a region's events with a subject, up to a seq, those of one side by side.
+
+    When they were received is not read, and told as when they happened: the driver takes 1 µs
+    for each time, a twentieth of what it takes to verify an event.
+    """
+    found = pages(
         connection,
-        f"SELECT {_COLUMNS} FROM events WHERE region = $1 AND seq <= $2"  # noqa: S608
+        f"SELECT {_FOLDED} FROM events WHERE region = $1 AND seq <= $2"  # noqa: S608
         " AND subject IS NOT NULL ORDER BY app, subject",
         (region, up_to),
     )
-    async for row in rows:
-        yield _logged(row)
+    async for rows in found:
+        yield [_event(row, row[_TIME]) for row in rows]
 
 
 async def feed(
@@ -235,16 +247,16 @@ async def types(
 
 async def of_source(
     connection: AsyncConnection, region: str, source: str
-) -> AsyncIterator[LoggedEvent]:
-    """Stream a source's events that are no tests and have a subject, in no order."""
-    rows = stream(
+) -> AsyncIterator[list[LoggedEvent]]:
+    """Page through a source's events that are no tests and have a subject, in no order."""
+    found = pages(
         connection,
         f"SELECT {_COLUMNS} FROM events WHERE region = $1"  # noqa: S608
         " AND source = $2 AND NOT test AND subject IS NOT NULL",
         (region, source),
     )
-    async for row in rows:
-        yield _logged(row)
+    async for rows in found:
+        yield [_logged(row) for row in rows]
 
 
 async def newest_time(

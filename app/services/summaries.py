@@ -43,6 +43,12 @@ async def list_regions(engine: Engine) -> list[Tenant]:
         return await register.tenants(connection)
 
 
+async def lengths(engine: Engine) -> dict[str, int]:
+    """Return how many events each region's log has."""
+    async with lookup(engine) as connection:
+        return {region: end.head for region, end in (await event_log.ends(connection)).items()}
+
+
 async def read_region(engine: Engine, code: str) -> tuple[Tenant, dict[str, str]]:
     """Return a region and the names of its kecamatan by code."""
     async with lookup(engine) as connection:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.bus import MemoryBus
-from app.database import Engine, connect_raw, transaction, try_lock
+from app.database import Engine, connect_raw, snapshot, transaction, try_lock
 from app.domain.errors import InvariantBroken, RebuildUnderWay
 from app.domain.patches import apply
 from app.domain.region_state import RegionParts, build
@@ -19,7 +19,7 @@ from app.repositories import cells, register
 from app.repositories.statements import run
 from app.services import verification
 from app.services.rebuild import rebuild
-from app.services.recomputation import recompute
+from app.services.recomputation import recompute, subjects
 from app.services.region_projector import KEYFRAME_EVERY, RegionProjector
 from tests.builders import a_report
 from tests.city import City, a_city, comparable
@@ -174,6 +174,24 @@ async def test_verify_tells_what_was_tampered_with(
             await run(connection, tampering)
         found = await verification.verify(engine, "36.71")
     assert any(difference["where"].startswith(where) for difference in found.differences)
+
+
+@pytest.mark.parametrize("page", [1, 2, 7])
+async def test_cases_are_folded_whole_wherever_a_page_of_the_log_ends(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("app.repositories.statements.PAGE", page)
+    async with a_city(engine) as city:
+        await city.post(*some_reports(random.Random(4), 60))
+        await city.fold()
+        async with snapshot(engine) as connection:
+            parts = [part async for part in subjects(connection, "36.71", 60)]
+        found = await verification.verify(engine, "36.71")
+    names = [{(event.app, event.subject) for event in part} for part in parts]
+    assert sum(map(len, parts)) == found.events == 60
+    assert len(parts) > 1
+    assert sum(map(len, names)) == len(set().union(*names)) == found.cases
+    assert found.differences == []
 
 
 @pytest.mark.parametrize(

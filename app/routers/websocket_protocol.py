@@ -107,9 +107,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of whoever waits for room."""
+        """Let go of whoever waits for room, and of the parser, which holds who holds it."""
         self.on_room = None
         super().connection_lost(exc)
+        self.conn.parser.close()
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound what a peer that does not read can make us and the kernel hold."""

@@ -131,10 +131,9 @@ async def _learn_purpose(services: Services) -> None:
 
 
 async def _tidy() -> None:
-    """Collect what connections leave behind: a hundred objects each, that hold one another.
+    """Collect what holds itself, as a failure does its frames: little, and a few milliseconds.
 
-    It is a few milliseconds; by the thresholds alone a thousand walls that came and
-    went stay for minutes, with 30 MB.
+    By the thresholds alone it would stay for minutes. Connections leave nothing to collect.
     """
     while True:
         await asyncio.sleep(TIDY_S)

@@ -31,7 +31,7 @@ from benchmarks import (
     slow_readers,
     takeover,
 )
-from benchmarks.installation import Installation, Role, an_installation, apart
+from benchmarks.installation import Both, Installation, Role, an_installation, apart
 from benchmarks.load import Door, Posted, post_batches
 from benchmarks.sizes import FULL, QUICK, TINY, Sizes
 
@@ -102,7 +102,7 @@ async def measure(run: Run, folder: Path) -> None:
             await run.note("ingest_single", ingest.measure_single(place, door, api))
         projector = await _fold(run, place, door)
         await _on_a_long_history(run, place, door, small)
-        await _with_both(run, place, door, api, projector)
+        await _with_both(run, Both(place, api, projector, door))
 
 
 async def _on_a_short_history(run: Run, place: Installation, door: Door) -> list[Posted]:
@@ -144,18 +144,19 @@ async def _on_a_long_history(
         run.results["state_read"] = reading.compare(small, await reading.reads(place, door))
 
 
-async def _with_both(run: Run, place: Installation, door: Door, api: Role, projector: Role) -> None:
+async def _with_both(run: Run, both: Both) -> None:
     """Measure what needs both roles at work; the rough ones last."""
+    place = both.place
     later: tuple[tuple[str, Callable[[], Awaitable[Result]]], ...] = (
-        ("glass", lambda: live.measure_glass(place, door)),
-        ("fan_out", lambda: live.measure_fan_out(place, door)),
-        ("reconnect", lambda: live.measure_reconnect(place, door, api)),
-        ("ingest_live", lambda: ingest.measure_live(place, door, api, projector)),
-        ("memory", lambda: live.measure_memory(place, door, api, projector)),
-        ("slow_readers", lambda: slow_readers.measure(place, door, api)),
-        ("takeover", lambda: takeover.measure(place, door)),
-        ("overload", lambda: overload.measure(place, door, api)),
-        ("backfill", lambda: _backfill(place, door)),
+        ("glass", lambda: live.measure_glass(place, both.door)),
+        ("fan_out", lambda: live.measure_fan_out(place, both.door)),
+        ("reconnect", lambda: live.measure_reconnect(place, both.door, both.api)),
+        ("ingest_live", lambda: ingest.measure_live(place, both.door, both.api, both.projector)),
+        ("memory", lambda: live.measure_memory(both)),
+        ("slow_readers", lambda: slow_readers.measure(place, both.door, both.api)),
+        ("takeover", lambda: takeover.measure(place, both.door)),
+        ("overload", lambda: overload.measure(place, both.door, both.api)),
+        ("backfill", lambda: _backfill(place, both.door)),
     )
     for name, measuring in later:
         if run.wants(name):

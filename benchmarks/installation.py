@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +27,7 @@ from app.domain.regions import parse_source
 from app.services import access, installation
 from app.services.register import TENANTS
 from benchmarks.events import APPS, Place
+from benchmarks.load import Door
 from benchmarks.sizes import Sizes
 from benchmarks.wires import Gone, HttpWire, request
 
@@ -147,6 +148,24 @@ class Installation:
                 await asyncio.sleep(0.1)
         finally:
             await connection.close()
+
+
+@dataclass(eq=False)
+class Both:
+    """The two roles at work, and the door to the api."""
+
+    place: Installation
+    api: Role
+    projector: Role
+    door: Door
+
+    async def renew(self) -> None:
+        """Stop both, and go on with new ones."""
+        await self.projector.stop()
+        await self.api.stop()
+        self.projector = await self.place.projector()
+        self.api, port = await self.place.api()
+        self.door = replace(self.door, port=port)
 
 
 async def heads(connection: asyncpg.Connection[Any]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import rivals, watchers
-from benchmarks.installation import Installation, Role, apart
+from benchmarks.installation import Both, Installation, Role, apart
 from benchmarks.load import Door, post_paced
 
 Result = dict[str, Any]
@@ -92,19 +92,36 @@ async def measure_reconnect(place: Installation, door: Door, api: Role) -> Resul
     }
 
 
-async def measure_memory(place: Installation, door: Door, api: Role, projector: Role) -> Result:
-    """Measure both processes after all the work of this run, while walls watch and events come."""
-    sizes = place.sizes
+async def measure_memory(both: Both) -> Result:
+    """Measure both roles after all the work of this run, and then new ones, which go on.
+
+    The figure is that of the new ones, on all the events that there are: what came
+    before, in this run or another, is no part of what it says.
+    """
+    after = await _held(both, "m")
+    await both.renew()
+    new = await _held(both, "n")
+    events, _ = await both.place.heads()
+    return {
+        "rss_mb": round(sum(new.values()), 1),
+        "rss_after_storms_mb": round(sum(after.values()), 1),
+        "events": events,
+        **new,
+        **{f"{name}_after_storms": size for name, size in after.items()},
+    }
+
+
+async def _held(both: Both, series: str) -> dict[str, float]:
+    """Return the most megabytes of each role while walls watch and events come."""
     seconds = 6.0
-    holding = asyncio.create_task(apart(watchers.hold, door, sizes.memory_sockets, seconds))
-    posting = asyncio.create_task(apart(post_paced, door, "m", 50.0, seconds))
+    sockets = both.place.sizes.memory_sockets
+    holding = asyncio.create_task(apart(watchers.hold, both.door, sockets, seconds))
+    posting = asyncio.create_task(apart(post_paced, both.door, series, 50.0, seconds))
     most: dict[str, int] = {}
     while not holding.done():
-        for role in (api, projector):
+        for role in (both.api, both.projector):
             most[role.name] = max(most.get(role.name, 0), role.rss())
         await asyncio.sleep(0.1)
     assert await holding > 0
     await posting
-    events, _ = await place.heads()
-    megabytes = {name: round(size / 2**20, 1) for name, size in most.items()}
-    return {"rss_mb": round(sum(megabytes.values()), 1), "events": events, **megabytes}
+    return {name: round(size / 2**20, 1) for name, size in most.items()}

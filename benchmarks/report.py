@@ -66,6 +66,7 @@ AIMS = (
     Aim("state_read", "ratio", 1.3),
     Aim("reconnect", "seconds", 1.5, unit="s"),
     Aim("memory", "rss_mb", 200, unit="MB"),
+    Aim("memory", "rss_after_storms_mb", math.inf, unit="MB"),
     Aim("overload", "goodput_ratio", 0.8, at_least=True),
     Aim("overload", "recovery_s", 10, unit="s"),
     Aim("overload", "neighbour_p99_ratio", 1.25),

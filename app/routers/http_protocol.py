@@ -105,6 +105,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Leave the connection to the live protocol, which has limits of its own."""
         self._part = Part.NOTHING
         super().handle_websocket_upgrade()
+        # It and we hold each other, and nobody will tell us that the connection was lost.
+        self.parser = None  # type: ignore[assignment]
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP as every failure is answered."""

@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Request, WebSocket
+from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import JSONResponse
 from prometheus_client import Counter
 from pydantic import TypeAdapter, ValidationError
@@ -23,7 +21,6 @@ from app.dependencies import (
     ServicesIn,
     channel_name,
     check_way_in,
-    get_services,
     is_own_page,
 )
 from app.domain.errors import (
@@ -112,45 +109,54 @@ class _Closed(Exception):
         self.code, self.reason = code, reason
 
 
-@router.websocket(PATH)
-async def live(websocket: WebSocket, services: Annotated[Services, Depends(get_services)]) -> None:
-    """Tell a client every change of its channels, until either side ends it."""
-    with contextlib.suppress(WebSocketDisconnect):  # gone before it was let in
-        await _serve(websocket, services)
-
-
-async def _enter(scope: Scope, receive: Receive, send: Send) -> None:
-    websocket = WebSocket(scope, receive, send)
-    await live(websocket, websocket.app.state.services)
-
-
 def door(scope: Scope) -> ASGIApp | None:
-    """Return what serves a wall."""
-    return _enter if scope["type"] == "websocket" and scope["path"] == PATH else None
+    """Return what serves a wall.
+
+    There is no route beside it. What leads to one, and solves what that depends on, would
+    stand on the stack of every wall for as long as it watches: a fourth of the memory that
+    one takes.
+    """
+    return _serve if scope["type"] == "websocket" and scope["path"] == PATH else None
 
 
-async def _serve(websocket: WebSocket, services: Services) -> None:
+async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """Tell a client every change of its channels, until either side ends it."""
+    services: Services = scope["app"].state.services
+    # Taken out: the line holds the scope, and the two would have to be found as garbage.
+    line: Line = scope["extensions"].pop(LINE)["line"]
+    reader = None
+    with contextlib.suppress(WebSocketDisconnect):  # gone before it was let in
+        reader = await _let_in(WebSocket(scope, receive, send), services)
+    if reader is None:
+        return
+    scope["headers"] = []  # which nobody reads any more, however long the wall watches
+    connection = _Connection(line, services, reader)
+    metrics.SOCKETS.inc()
+    try:
+        end = await connection.run(receive)
+    finally:
+        metrics.SOCKETS.dec()
+    if end is not None:
+        await _close(send, end)
+
+
+async def _let_in(websocket: WebSocket, services: Services) -> Reader | None:
+    """Accept a connection and return who opened it, or end it."""
     try:
         _check_handshake(websocket, services)
     except DomainError as error:
         body = problems.document(error)
         denial = JSONResponse(body, body["status"], media_type=problems.MEDIA_TYPE)
         await websocket.send_denial_response(denial)
-        return
+        return None
     await websocket.accept(subprotocol=PROTOCOL)
     try:
-        reader = await _reader_of(websocket, services)
+        return await _reader_of(websocket, services)
     except _Closed as closed:
         await websocket.close(closed.code, closed.reason)
-        return
     except RetryableError as error:
         await websocket.close(1013, str(error))
-        return
-    metrics.SOCKETS.inc()
-    try:
-        await _Connection(websocket, services, reader).run()
-    finally:
-        metrics.SOCKETS.dec()
+    return None
 
 
 def _check_handshake(websocket: WebSocket, services: Services) -> None:
@@ -178,60 +184,59 @@ async def _reader_of(websocket: WebSocket, services: Services) -> Reader:
         raise _Closed(NO_SUCH_CREDENTIAL, str(error)) from None
 
 
-class _Connection:
-    """One websocket: reading and sending side by side, so that a wall that left is noticed."""
+async def _close(send: Send, end: _Closed) -> None:
+    with contextlib.suppress(RuntimeError, OSError):  # the client was quicker
+        await send({"type": "websocket.close", "code": end.code, "reason": str(end)})
 
-    def __init__(self, websocket: WebSocket, services: Services, reader: Reader) -> None:
-        self._websocket = websocket
+
+class _Connection:
+    """One websocket: a wall's messages are read, and its channels write to it by themselves.
+
+    There is one of it for each wall, and so it holds little.
+    """
+
+    __slots__ = (
+        "_heartbeat_at",
+        "_line",
+        "_patience",
+        "_reader",
+        "_received",
+        "_services",
+        "_session",
+    )
+
+    def __init__(self, line: Line, services: Services, reader: Reader) -> None:
         self._services = services
         self._reader = reader
         self._session = Session()
-        self._line: Line = websocket.scope["extensions"][LINE]["line"]
+        self._line = line
         self._line.on_room = self._push
         self._received: list[float] = []
-        self._cut: asyncio.Future[_Closed] = asyncio.get_running_loop().create_future()
+        self._patience = asyncio.timeout(None)
         self._heartbeat_at = asyncio.get_running_loop().time() + HEARTBEAT_S
 
-    async def run(self) -> None:
-        """Serve the connection to its end."""
+    async def run(self, receive: Receive) -> _Closed | None:
+        """Serve the connection to its end; return why we end it, where we do."""
         self._session.greet(self._services.clock())
         self._push()
-        self._services.ticker.add(self._tick)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._until_end(self._read))
-                tasks.create_task(self._until_cut())
-        except* _Closed as closed:
-            end = closed.exceptions[0]
-            if isinstance(end, _Closed):
-                await self._close(end)
-        except* WebSocketDisconnect:
-            pass
+            async with self._patience:
+                self._services.ticker.add(self._tick)
+                await self._read(receive)
+        except _Closed as end:
+            return end
+        except TimeoutError:
+            if not self._patience.expired():
+                raise
+            return _Closed(SLOW, "the connection takes nothing")
         finally:
             self._services.ticker.discard(self._tick)
             for name in self._session.channels:
                 self._services.feed.close(name, self._push)
+        return None
 
-    async def _close(self, end: _Closed) -> None:
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the client was quicker
-            await self._websocket.close(end.code, end.reason)
-
-    @staticmethod
-    async def _until_end(work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except RuntimeError as error:
-            # What starlette raises on sending after the client's close.
-            raise WebSocketDisconnect from error
-
-    async def _until_cut(self) -> None:
-        raise await self._cut
-
-    async def _read(self) -> None:
-        while True:
-            message = await self._websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect
+    async def _read(self, receive: Receive) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
             self._check_rate()
             text = message.get("text")
             if text is None:
@@ -313,8 +318,8 @@ class _Connection:
     def _tick(self, now: float) -> None:
         """Have heartbeats sent, and end a connection that takes nothing."""
         since = self._line.stalled_since
-        if since is not None and now - since > SLOW_AFTER_S and not self._cut.done():
-            self._cut.set_result(_Closed(SLOW, "the connection takes nothing"))
+        if since is not None and now - since > SLOW_AFTER_S and self._patience.when() is None:
+            self._patience.reschedule(now)
         if now >= self._heartbeat_at:
             self._heartbeat_at += HEARTBEAT_S
             self._session.heartbeat(self._services.clock())

@@ -28,6 +28,39 @@ HIGH_WATER_BYTES = 32 * 1024
 LINGER_S = 30.0
 
 
+class Inbox:
+    """What a peer said and its one reader has not read yet: a message, seldom two.
+
+    asyncio's own queue is 3 KB for every wall, most of it for readers and writers who wait.
+    """
+
+    __slots__ = ("_messages", "_reader")
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+        self._reader: asyncio.Future[None] | None = None
+
+    def put_nowait(self, message: Any) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def empty(self) -> bool:
+        """Say whether all is read."""
+        return not self._messages
+
+    async def get(self) -> Any:
+        """Return the next message, waiting for it."""
+        while not self._messages:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        return self._messages.pop(0)
+
+
 class LiveProtocol(WebSocketsSansIOProtocol):
     """A websocket connection whose peer may be slow, stalled or gone.
 
@@ -74,13 +107,15 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of whoever waits for room."""
+        """Let go of whoever waits for room, and of the parser, which holds who holds it."""
         self.on_room = None
         super().connection_lost(exc)
+        self.conn.parser.close()
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound what a peer that does not read can make us and the kernel hold."""
         super().connection_made(transport)
+        self.queue = Inbox()  # type: ignore[assignment]
         connection = cast(asyncio.Transport, transport)
         connection.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         sock = transport.get_extra_info("socket")
@@ -95,6 +130,9 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self.loop.call_later(LINGER_S, self.transport.abort)
         await super().send(message)
-        if message["type"] == "websocket.http.response.body" and self.close_sent:
+        if message["type"] == "websocket.accept":
+            # A handshake is 4 KB, and would be kept for as long as the wall watches.
+            del self.request, self.response
+        elif message["type"] == "websocket.http.response.body" and self.close_sent:
             # A refusal is an answer: without this, each one is logged as an error.
             self.handshake_complete = True

@@ -35,6 +35,7 @@ from app.services.admission import Admission
 from app.services.health import Health
 from app.services.ingest import Ingest
 from app.services.live_feed import LiveFeed
+from app.services.state_reads import StateReads
 from app.services.summaries import NETWORK
 
 
@@ -65,6 +66,7 @@ class Services:
     access: Access
     admission: Admission
     ingest: Ingest
+    states: StateReads
     feed: LiveFeed
     health: Health
     quota: Quota

@@ -34,6 +34,7 @@ from app.services.health import Health
 from app.services.ingest import Ingest
 from app.services.live_feed import LiveFeed
 from app.services.register import is_demo
+from app.services.state_reads import StateReads
 from app.settings import Settings
 from app.wiring import make_bus, running
 
@@ -70,6 +71,7 @@ def create_app(
             access=Access(engine, clock),
             admission=Admission(),
             ingest=Ingest(engine, committer, clock),
+            states=StateReads(engine),
             feed=feed,
             health=Health(engine, clock, leaving),
             quota=Quota(settings.requests_per_second),

@@ -70,6 +70,16 @@ async def read(connection: AsyncConnection, channel: str) -> Projection | None:
     return None if row is None else Projection(*row)
 
 
+async def read_each(
+    connection: AsyncConnection, channels: Collection[str]
+) -> dict[str, Projection]:
+    """Return where channels stand, those that there are."""
+    rows = await run(
+        connection, f"{_PROJECTION} WHERE p.channel = ANY ($1::text[])", (list(channels),)
+    )
+    return {row[0]: Projection(*row) for row in rows}
+
+
 async def lock(connection: AsyncConnection, channel: str) -> Projection | None:
     """Return where a channel stands and keep others from moving it until the end."""
     row = await one(

@@ -57,7 +57,7 @@ async def read_region_state(
 ) -> Response:
     """Return a region's state and its place in the log, with an ETag."""
     reader.require(STATE_READ, code)
-    found = await summaries.read_state(services.engine, region_channel(code))
+    found = await services.states.read(region_channel(code))
     return _state(found, request)
 
 
@@ -65,7 +65,7 @@ async def read_region_state(
 async def read_network_state(request: Request, reader: ReaderIn, services: ServicesIn) -> Response:
     """Return the network's state: one line per region, and the totals."""
     reader.require(NETWORK_READ)
-    return _state(await summaries.read_state(services.engine, NETWORK), request)
+    return _state(await services.states.read(NETWORK), request)
 
 
 _reader = Key()

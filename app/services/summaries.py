@@ -32,7 +32,6 @@ __all__ = [
     "read_case",
     "read_events",
     "read_region",
-    "read_state",
     "region_channel",
 ]
 
@@ -56,15 +55,6 @@ async def read_region(engine: Engine, code: str) -> tuple[Tenant, dict[str, str]
         if not found:
             raise UnknownRegion("no such region is registered here", field="region")
         return found[0], await register.kecamatan(connection, code)
-
-
-async def read_state(engine: Engine, channel: str) -> StateReading:
-    """Return where a channel stands, with its state as JSON text."""
-    async with lookup(engine) as connection:
-        projection = await frames.read(connection, channel)
-    if projection is None:
-        raise UnknownRegion("no such region is registered here", field="region")
-    return projection
 
 
 @dataclass(frozen=True, slots=True)

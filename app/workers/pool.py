@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Generic
@@ -70,12 +72,31 @@ async def each_region(
     count = processes_for(sizes) if processes is None else processes
     results = []
     async with AsyncExitStack() as stack:
+        stack.enter_context(_awake_at_signals())
         workers = [await stack.enter_async_context(_a_worker()) for _ in range(count - 1)]
         await stack.enter_async_context(running(pool.work_here(), *map(pool.work_by, workers)))
         for region in sizes:
             results.append(await pool.results[region])
             found(results[-1])
     return results
+
+
+@contextlib.contextmanager
+def _awake_at_signals() -> Iterator[None]:
+    """Have a signal wake the loop whichever thread the kernel gives it to.
+
+    A thread waits for each worker's end. Where that is given a Ctrl-C, the main thread, which
+    alone handles it, would sleep on: the loop asks to be woken only where it has a handler.
+    """
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop.add_signal_handler(signal.SIGCHLD, lambda: None)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGCHLD)
 
 
 class _Pool(Generic[T]):

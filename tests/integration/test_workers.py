@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -196,7 +197,8 @@ async def test_a_worker_that_ends_too_early_is_told(
     assert ("ZeroDivisionError: a bug" in capfd.readouterr().err) == (region == "broken")
 
 
-async def test_ctrl_c_ends_all_processes() -> None:
+@pytest.mark.parametrize("which", [0, -1], ids=["the main thread", "another"])
+async def test_ctrl_c_ends_all_processes(which: int) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "from tests.regional_work import be_busy; be_busy()"),
         stdout=asyncio.subprocess.PIPE,
@@ -209,8 +211,12 @@ async def test_ctrl_c_ends_all_processes() -> None:
         pids = {int(pid) for _, pid in begun}
         assert len(pids) == 2
         assert process.pid in pids
-        # As a terminal does: the workers are of the same group.
-        os.killpg(process.pid, signal.SIGINT)
+        # A terminal tells all of the group, and the kernel gives it to any thread of each.
+        threads = sorted(int(of.name) for of in Path(f"/proc/{process.pid}/task").iterdir())
+        assert len(threads) > 1
+        ctypes.CDLL(None).tgkill(process.pid, threads[which], signal.SIGINT)
+        for worker in pids - {process.pid}:
+            os.kill(worker, signal.SIGINT)
         _, said = await process.communicate()
     assert (process.returncode, said) == (130, b"")
     for pid in pids:

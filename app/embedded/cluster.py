@@ -48,6 +48,9 @@ checkpoint_timeout = 10min
 max_wal_size = 1GB
 # Every statement here is short: compiling it would cost more than running it.
 jit = off
+# Everything is found by its key. The usual sample of ten times as much is two seconds of a
+# processor for a log of some size, which autovacuum would take in the middle of a storm.
+default_statistics_target = 10
 # Pages lie on flash, where a random read costs about as much as the next one.
 random_page_cost = 1.1
 

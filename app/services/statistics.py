@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import structlog
 
-from app.database import Engine, statement
+from app.database import Engine, transaction
 from app.domain.errors import DatabaseAway
 from app.repositories import schema
 
@@ -34,7 +34,7 @@ class Statistics:
         if self._next is not None and events < self._next:
             return True
         try:
-            async with statement(self._engine) as connection:
+            async with transaction(self._engine) as connection:
                 if self._next is None:
                     self._next = max(FIRST, 2 * await schema.events_when_analyzed(connection))
                 if events >= self._next:

@@ -62,6 +62,8 @@ async def _be_busy() -> None:
 
 def be_busy() -> None:
     """Be a program of two processes, both at work until somebody ends them."""
+    # As at a terminal: what runs in the background of a script is started deaf to it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         asyncio.run(_be_busy())
     except KeyboardInterrupt:

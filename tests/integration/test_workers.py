@@ -33,6 +33,8 @@ from tests.processes import SOON, gone
 from tests.regional_work import NOWHERE
 
 REGIONS = ("36.71", "33.28", "72.02", "91.71")
+#: Of programs whose words are looked at: debugging of this process has words of its own.
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 @pytest.fixture
@@ -201,6 +203,7 @@ async def test_a_worker_that_ends_too_early_is_told(
 async def test_ctrl_c_ends_all_processes(which: int) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "from tests.regional_work import be_busy; be_busy()"),
+        env=PLAIN,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -233,7 +236,7 @@ async def command(database: Database, *words: str) -> tuple[int | None, str, str
     """Run a command with workers to its end; return its exit code and what it said."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", COMMAND, *words),
-        env=os.environ | {"KENTONGAN_DATABASE_URL": url_of(database.engine)},
+        env=PLAIN | {"KENTONGAN_DATABASE_URL": url_of(database.engine)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

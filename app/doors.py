@@ -1,8 +1,8 @@
 """The busy endpoints, answered before the framework has looked for them.
 
-Their routes tell the documents what is answered. To find one, and to solve anew what it
-depends on, is two fifths of what one event costs, half of a read state, and a fifth of a
-wall that comes back.
+Where there is a route beside a door, it tells the documents what is answered. To find a route,
+and to solve anew what it depends on, is two fifths of what one event costs, half of a read state,
+and a fifth of a wall that comes back.
 """
 
 from __future__ import annotations

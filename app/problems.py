@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
@@ -108,7 +109,7 @@ def document(error: DomainError) -> dict[str, Any]:
     return body
 
 
-def response(error: DomainError) -> JSONResponse:
+def response(error: DomainError) -> Response:
     """Return the answer that tells of a failure."""
     body = document(error)
     headers: dict[str, str] = {}
@@ -116,10 +117,10 @@ def response(error: DomainError) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     if body["status"] == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="kentongan"'
-    return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
+    return _written(body, headers)
 
 
-def framework(status: int, detail: str, headers: Any = None, **members: Any) -> JSONResponse:
+def framework(status: int, detail: str, headers: Any = None, **members: Any) -> Response:
     """Return the answer that tells of a failure which the framework found."""
     slug = FRAMEWORK.get(status, "http-error")
     body = {
@@ -130,7 +131,11 @@ def framework(status: int, detail: str, headers: Any = None, **members: Any) -> 
         "retryable": False,
         **members,
     }
-    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+    return _written(body, headers)
+
+
+def _written(body: dict[str, Any], headers: Any) -> Response:
+    return Response(orjson.dumps(body), body["status"], headers, media_type=MEDIA_TYPE)
 
 
 def expected(error: DomainError | ClientDisconnect) -> Response:

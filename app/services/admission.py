@@ -19,6 +19,7 @@ from typing import Self
 
 from app import metrics
 from app.domain.errors import Overloaded
+from app.services.company import Company, Sender
 
 #: A longer body is read and checked while no other long one is: each of several would have its
 #: stretch of every round of the loop, and all others wait for all of them.
@@ -38,10 +39,15 @@ TURNS = 16
 #: sender is a little slower by it, and everybody else does not wait for all that it has.
 SHORT_IN_COMPANY = 8
 LONG_IN_COMPANY = 2
-#: Others come as long as the last of them was there within this.
-COMPANY_S = 1.0
+#: And of who has more of the work than is fair to them.
+SHORT_IF_UNFAIR = 2
+LONG_IF_UNFAIR = 1
+#: After a long request such a sender rests as long as that took, and no longer than this: it may
+#: have stood before a region that somebody else held. To have short ones rest was of no use to
+#: anybody.
+RESTS_S = 0.25
 #: Seconds to wait for a turn.
-TURN_WITHIN_S = 1.0
+TURN_WITHIN_S = 2.0
 #: Bytes of requests that are worked on, wait, or are still coming; of all, and of one sender.
 HELD = 64 * 2**20
 HELD_SHARE = HELD // 4
@@ -55,11 +61,14 @@ class Visit:
 
     admission: Admission
     name: str
+    sender: Sender
     size: int = 0
     #: The room in which it has its turn or waits for it.
     room: _Room | None = None
     #: What it costs to work on it; zero until its turn.
     cost: int = 0
+    #: When that began.
+    begun: float = 0.0
     called: asyncio.Future[None] | None = None
 
     def hold(self, size: int) -> None:
@@ -121,31 +130,22 @@ class Admission:
 
     def __init__(self) -> None:
         self.desk = asyncio.Lock()
-        self._short, self._long = _Room(SHORT_IN_COMPANY), _Room(LONG_IN_COMPANY)
+        self._company = Company()
+        self._short = _Room(self._company, SHORT_IN_COMPANY, SHORT_IF_UNFAIR)
+        self._long = _Room(self._company, LONG_IN_COMPANY, LONG_IF_UNFAIR, rests=True)
         self._held: dict[str, int] = {}
         self._held_by_all = 0
-        #: When senders were last here, the latest last.
-        self._seen: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
     def visit(self, name: str) -> Iterator[Visit]:
         """Give what one request of a sender may have, and take it back at the end."""
-        self._see(name)
-        visit = Visit(self, name)
+        visit = Visit(self, name, self._company.come(name, monotonic()))
         try:
             yield visit
         finally:
             self._let_go(visit)
             if visit.room is not None:
                 visit.room.leave(visit)
-
-    def _see(self, name: str) -> None:
-        now = monotonic()
-        self._seen[name] = now
-        self._seen.move_to_end(name)
-        while now - next(iter(self._seen.values())) > COMPANY_S:
-            self._seen.popitem(last=False)
-        self._short.company = self._long.company = len(self._seen) > 1
 
     def hold(self, visit: Visit, size: int) -> None:
         """Count bytes of a request as they come."""
@@ -174,7 +174,7 @@ class Admission:
 
 
 @dataclass(slots=True)
-class _Sender:
+class _Place:
     """What a sender has in a room; forgotten once that is nothing."""
 
     turns: int = 0
@@ -185,25 +185,26 @@ class _Sender:
 class _Room:
     """Where requests are worked on, as many as there is room for."""
 
-    def __init__(self, most_in_company: int) -> None:
-        #: Whether more than one sender comes.
-        self.company = False
-        self._most_in_company = most_in_company
+    def __init__(
+        self, company: Company, in_company: int, if_unfair: int, *, rests: bool = False
+    ) -> None:
+        self._company = company
+        self._in_company, self._if_unfair, self._rests = in_company, if_unfair, rests
         self._taken = 0
-        self._senders: dict[str, _Sender] = {}
-        #: Senders of whom requests wait, in the order of their turns.
-        self._queue: OrderedDict[str, _Sender] = OrderedDict()
+        self._places: dict[str, _Place] = {}
+        #: Places of senders of whom requests wait, in the order of their turns.
+        self._queue: OrderedDict[str, _Place] = OrderedDict()
 
     async def enter(self, visit: Visit) -> None:
         """Return when it is this request's turn."""
-        sender = self._senders.setdefault(visit.name, _Sender())
-        if not self._queue and self._has_room(visit) and self._has_share(sender, visit):
-            self._begin(sender, visit)
+        place = self._places.setdefault(visit.name, _Place())
+        if not self._queue and self._has_room(visit) and self._has_share(place, visit):
+            self._begin(place, visit)
             return
         loop = asyncio.get_running_loop()
         visit.called = loop.create_future()
-        sender.waiting.append(visit)
-        self._queue.setdefault(visit.name, sender)
+        place.waiting.append(visit)
+        self._queue.setdefault(visit.name, place)
         self._call_next()
         late = loop.call_later(TURN_WITHIN_S, _give_up, visit.called)
         try:
@@ -213,33 +214,56 @@ class _Room:
 
     def leave(self, visit: Visit) -> None:
         """End a turn, or the waiting for it."""
-        sender = self._senders.get(visit.name)
-        if sender is not None:  # else it had given up, and all others of its sender have gone
+        place = self._places.get(visit.name)
+        if place is not None:  # else it had given up, and all others of its sender have gone
             if visit.cost:
                 self._taken -= visit.cost
-                sender.cost -= visit.cost
-                sender.turns -= 1
-            elif visit in sender.waiting:
-                sender.waiting.remove(visit)
-            if not sender.turns and not sender.waiting:
-                del self._senders[visit.name]
+                place.cost -= visit.cost
+                place.turns -= 1
+                self._rest(visit)
+            elif visit in place.waiting:
+                place.waiting.remove(visit)
+            if not place.turns and not place.waiting:
+                del self._places[visit.name]
                 self._queue.pop(visit.name, None)
         # Also after one that gave up waiting: it may have stood before others.
+        self._call_next()
+
+    def _rest(self, visit: Visit) -> None:
+        """Let others have as much of the time, where a sender had more of it than is fair."""
+        now, sender = monotonic(), visit.sender
+        if self._rests and self._company.is_unfair(sender, now):
+            seconds = min(now - visit.begun, RESTS_S)
+            sender.rests_until = max(now + seconds, sender.rests_until)
+            asyncio.get_running_loop().call_later(seconds, self._rested, sender, now + seconds)
+
+    def _rested(self, sender: Sender, until: float) -> None:
+        # Told, and not read from the clock, which the loop's timers may come before.
+        if sender.rests_until <= until:
+            sender.rests_until = 0.0
         self._call_next()
 
     def _has_room(self, visit: Visit) -> bool:
         return self._taken + _cost(visit) <= ROOM
 
-    def _has_share(self, sender: _Sender, visit: Visit) -> bool:
+    def _has_share(self, place: _Place, visit: Visit) -> bool:
         """Say whether a sender may have this in hand beside what it has already."""
-        most = self._most_in_company if self.company else TURNS
-        return sender.turns < most and sender.cost + _cost(visit) <= SHARE
+        return place.turns < self._most(visit.sender) and place.cost + _cost(visit) <= SHARE
 
-    def _begin(self, sender: _Sender, visit: Visit) -> None:
-        visit.cost = _cost(visit)
+    def _most(self, sender: Sender) -> int:
+        """Return how many requests of a sender may be in hand."""
+        if self._company.is_one:
+            return TURNS
+        if not self._company.is_unfair(sender, monotonic()):
+            return self._in_company
+        return 0 if self._rests and sender.rests_until else self._if_unfair
+
+    def _begin(self, place: _Place, visit: Visit) -> None:
+        visit.cost, visit.begun = _cost(visit), monotonic()
+        self._company.take(visit.sender, visit.cost, visit.begun)
         self._taken += visit.cost
-        sender.cost += visit.cost
-        sender.turns += 1
+        place.cost += visit.cost
+        place.turns += 1
 
     def _call_next(self) -> None:
         """Call who can have his turn, a request of each sender by turns.
@@ -249,20 +273,20 @@ class _Room:
         """
         passed = 0
         while passed < len(self._queue):
-            name, sender = self._queue.popitem(last=False)
-            visit = _first(sender.waiting)
+            name, place = self._queue.popitem(last=False)
+            visit = _first(place.waiting)
             if visit is None:
                 continue
-            self._queue[name] = sender
-            if not self._has_share(sender, visit):
+            self._queue[name] = place
+            if not self._has_share(place, visit):
                 passed += 1
             elif not self._has_room(visit):
                 self._queue.move_to_end(name, last=False)
                 return
             else:
                 passed = 0
-                sender.waiting.popleft()
-                self._begin(sender, visit)
+                place.waiting.popleft()
+                self._begin(place, visit)
                 if visit.called is not None:
                     visit.called.set_result(None)
 

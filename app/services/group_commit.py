@@ -27,8 +27,9 @@ from app.repositories.event_log import Appended
 
 log = structlog.get_logger()
 
-#: Events in one transaction: beyond this a group waits longer than it saves.
-GROUP_LIMIT = 2_000
+#: Events in one transaction: beyond this a group waits longer than it saves, and everybody for the
+#: ten milliseconds in which it is packed and answered.
+GROUP_LIMIT = 1_000
 #: Events waiting at most; at the rate of one committer this is under two seconds.
 PENDING_LIMIT = 40_000
 #: How long a request may wait for its commit before it is told to come again.

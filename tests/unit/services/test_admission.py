@@ -11,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import Overloaded
-from app.services import admission
+from app.services import admission, company
 from app.services.admission import (
     HELD,
     HELD_ALWAYS,
     HELD_SHARE,
     LARGE,
+    LONG_IF_UNFAIR,
     LONG_IN_COMPANY,
     REQUEST_COST,
     ROOM,
     SHARE,
+    SHORT_IF_UNFAIR,
     SHORT_IN_COMPANY,
     TURNS,
     Admission,
@@ -47,6 +49,11 @@ class Guest:
     def works(self) -> bool:
         """Say whether it had its turn."""
         return self.turn.done() and not self.turn.cancelled() and self.turn.exception() is None
+
+    @property
+    def rests(self) -> bool:
+        """Say whether its sender leaves others their turns."""
+        return self.long and bool(self.visit.sender.rests_until)
 
     async def leave(self) -> None:
         """Leave, wherever it is."""
@@ -84,16 +91,18 @@ def check(inside: list[Guest]) -> None:
             assert order == sorted(order, reverse=True), "a sender's requests go in their order"
         # Nobody waits where there is room for everybody: for the longest, and in each one's share.
         if waiting:
-            assert working
+            assert working or any(guest.rests for guest in waiting)
             crowded = in_hand + max(guest.cost for guest in waiting) > ROOM
             first = {guest.name: guest for guest in reversed(waiting)}
-            assert crowded or all(has_its_share(guest, working) for guest in first.values())
+            assert crowded or all(
+                guest.rests or has_its_share(guest, working) for guest in first.values()
+            )
 
 
 def has_its_share(guest: Guest, working: list[Guest]) -> bool:
     """Say whether a sender has all that it may have beside others, or nearly so."""
     own = [one for one in working if one.name == guest.name]
-    most = LONG_IN_COMPANY if guest.long else SHORT_IN_COMPANY
+    most = LONG_IF_UNFAIR if guest.long else SHORT_IF_UNFAIR
     return len(own) >= most or sum(one.cost for one in own) + guest.cost > SHARE
 
 
@@ -122,19 +131,22 @@ def test_whoever_comes_and_goes_nobody_is_forgotten(moves: list[tuple[str, int] 
                 await settled()
             check(inside)
         while inside:
-            gone = next(guest for guest in inside if guest.works)
-            inside.remove(gone)
-            await gone.leave()
+            gone = next((guest for guest in inside if guest.works), None)
+            if gone is None:  # all that wait are of senders who rest
+                await asyncio.sleep(admission.RESTS_S)
+            else:
+                inside.remove(gone)
+                await gone.leave()
             await settled()
             check(inside)
         assert not door._held
         assert door._held_by_all == 0
         for room in (door._short, door._long):
-            assert not room._senders
+            assert not room._places
             assert not room._queue
             assert room._taken == 0
 
-    with patch.object(admission, "TURN_WITHIN_S", 600.0):
+    with patch.multiple(admission, TURN_WITHIN_S=600.0, RESTS_S=0.001):
         asyncio.run(live())
 
 
@@ -148,10 +160,24 @@ async def test_a_quiet_sender_waits_for_none_of_a_crowd() -> None:
         await guest.leave()
 
 
-@pytest.mark.parametrize(("size", "most"), [(400, SHORT_IN_COMPANY), (20_000, LONG_IN_COMPANY)])
-async def test_a_sender_has_less_in_hand_while_another_comes_too(size: int, most: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "fair_part", "most"),
+    [
+        # Of the work of two nobody can have more than is fair here, or already who has the half.
+        (400, 1.0, SHORT_IN_COMPANY),
+        (400, 0.4, SHORT_IF_UNFAIR),
+        (20_000, 1.0, LONG_IN_COMPANY),
+        (20_000, 0.4, LONG_IF_UNFAIR),
+    ],
+)
+async def test_a_sender_has_less_in_hand_while_others_come_too(
+    size: int, fair_part: float, most: int
+) -> None:
     now = 100.0
-    with patch.object(admission, "monotonic", lambda: now):
+    with (
+        patch.multiple(company, OF_TWO=fair_part),
+        patch.multiple(admission, monotonic=lambda: now, RESTS_S=0.0),
+    ):
         door = Admission()
         crowd = [await come(door, "noisy", size) for _ in range(50)]
         assert sum(guest.works for guest in crowd) == TURNS
@@ -163,10 +189,31 @@ async def test_a_sender_has_less_in_hand_while_another_comes_too(size: int, most
         rest = crowd[TURNS:]
         assert sum(guest.works for guest in rest) == most
         # The other has not come again: the sender has all it may have by itself.
-        now += admission.COMPANY_S + 1
+        now += company.COMPANY_S + 1
         again = await come(door, "noisy", size)
         assert sum(guest.works for guest in rest) == TURNS
         for guest in (other, again, *rest):
+            await guest.leave()
+
+
+async def test_who_has_more_than_is_fair_rests_after_a_long_request() -> None:
+    now = 100.0
+    with patch.multiple(admission, monotonic=lambda: now, RESTS_S=0.02):
+        door = Admission()
+        for n in range(3):
+            await (await come(door, f"quiet{n}", 400)).leave()
+        crowd = [await come(door, "noisy", 200_000) for _ in range(5)]
+        assert [guest.works for guest in crowd] == [True, False, False, False, False]
+        now += 0.5
+        await crowd[0].leave()
+        await settled()
+        assert not crowd[1].works
+        beside = await come(door, "quiet0", 20_000)
+        assert beside.works, "others go on meanwhile"
+        async with asyncio.timeout(5):
+            await crowd[1].turn  # by the timer alone: neither comes nor leaves anybody
+        assert not crowd[2].works
+        for guest in (beside, *crowd):
             await guest.leave()
 
 

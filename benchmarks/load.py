@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import cycle
 from statistics import quantiles
 
 import uvloop
@@ -22,6 +23,8 @@ from benchmarks.events import Place, batches, events_of
 from benchmarks.wires import Answer, Gone, HttpWire, batch_request, request, single_request
 
 BATCH = 500
+#: Events of a request where requests are to be many, and to cost their sender little.
+HUNDRED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,13 @@ def post_batches(door: Door, series: str, events: int, within: float = 3600.0) -
         for places in by_region.values()
     ]
     return uvloop.run(run_lanes(door.port, lanes, within))
+
+
+def hundreds(door: Door, series: str) -> Iterator[bytes]:
+    """Yield batches of 100 without end, sources in turns."""
+    sources = [(door.keys[one.urn], events_of(one, series, door.since)) for one in door.places]
+    for key, source in cycle(sources):
+        yield batch_request(key, [next(source).text for _ in range(HUNDRED)])
 
 
 def post_singles(door: Door, series: str, connections: int, seconds: float, most: int) -> Posted:
@@ -214,8 +224,9 @@ def post_paced(
     seconds: float,
     connections: int = 16,
     patience: float = math.inf,
+    begins: Callable[[], None] = lambda: None,
 ) -> Posted:
-    """Post single events over all sources at a steady rate."""
+    """Post single events over all sources at a steady rate; ``begins`` once all are made."""
     posted = Posted()
 
     def done(number: int, due: float, at: float, answer: Answer | None) -> None:
@@ -224,6 +235,7 @@ def post_paced(
         posted.events += answer is not None and answer.status == 202
 
     requests = [data for data, _ in live_requests(door, series, rate, seconds)]
+    begins()
     posted.begun = time.monotonic()
     uvloop.run(paced(door.port, requests, rate, connections, done, patience))
     posted.ended = time.monotonic()

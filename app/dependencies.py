@@ -34,6 +34,7 @@ from app.services.access import PREFIX as KEY_PREFIX
 from app.services.admission import Admission
 from app.services.health import Health
 from app.services.ingest import Ingest
+from app.services.leases import Leases
 from app.services.live_feed import LiveFeed
 from app.services.state_reads import StateReads
 from app.services.summaries import NETWORK
@@ -68,6 +69,7 @@ class Services:
     ingest: Ingest
     states: StateReads
     feed: LiveFeed
+    leases: Leases
     health: Health
     quota: Quota
     ticker: Ticker

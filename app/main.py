@@ -32,6 +32,7 @@ from app.services.admission import Admission
 from app.services.group_commit import GroupCommit
 from app.services.health import Health
 from app.services.ingest import Ingest
+from app.services.leases import Leases
 from app.services.live_feed import LiveFeed
 from app.services.register import is_demo
 from app.services.state_reads import StateReads
@@ -65,6 +66,7 @@ def create_app(
         bus = make_bus(settings, url, engine)
         committer = GroupCommit(engine, bus)
         feed, ticker = LiveFeed(engine, bus, Hub()), Ticker()
+        leases = Leases(engine, clock)
         services = Services(
             engine=engine,
             clock=clock,
@@ -73,6 +75,7 @@ def create_app(
             ingest=Ingest(engine, committer, clock),
             states=StateReads(engine),
             feed=feed,
+            leases=leases,
             health=Health(engine, clock, leaving),
             quota=Quota(settings.requests_per_second),
             ticker=ticker,
@@ -82,7 +85,7 @@ def create_app(
         )
         app.state.services = services
         try:
-            work = bus.run(), committer.run(), feed.run(), ticker.run()
+            work = bus.run(), committer.run(), feed.run(), ticker.run(), leases.run()
             async with running(*work, _learn_purpose(services), _tidy()):
                 # What was loaded at the start stays for good; without this, every
                 # full collection walks it again (single p99 40 ms against 12 ms).

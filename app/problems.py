@@ -53,6 +53,7 @@ PROBLEMS: dict[type[DomainError], Problem] = {
     errors.UnknownRegion: Problem("Unknown region", S.NOT_FOUND),
     errors.UnknownCase: Problem("Unknown case", S.NOT_FOUND),
     errors.UnknownSource: Problem("Unknown source", S.NOT_FOUND),
+    errors.UnknownKey: Problem("Unknown key", S.NOT_FOUND),
     errors.UnknownQuarantineEntry: Problem("Unknown quarantine entry", S.NOT_FOUND),
     errors.InvalidAttribute: Problem("An attribute is invalid", S.UNPROCESSABLE_ENTITY),
     errors.InvalidData: Problem("A field of data is invalid", S.UNPROCESSABLE_ENTITY),

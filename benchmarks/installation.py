@@ -24,7 +24,9 @@ from app import embedded
 from app.clock import now
 from app.database import connect_raw, make_engine
 from app.domain.regions import parse_source
-from app.services import access, installation
+from app.services import installation
+from app.services.access import SCOPES
+from app.services.keys import create_key
 from app.services.register import TENANTS
 from benchmarks.events import APPS, Place
 from benchmarks.load import Door
@@ -238,9 +240,7 @@ async def _prepare(url: str, sources: Sequence[str]) -> dict[str, str]:
     engine = make_engine(url, pool_size=1)
     try:
         await installation.prepare(engine, now, demo=False)
-        scopes = frozenset(access.SCOPES)
-        return {
-            urn: await access.create_key(engine, now, parse_source(urn), scopes) for urn in sources
-        }
+        scopes = frozenset(SCOPES)
+        return {urn: await create_key(engine, now, parse_source(urn), scopes) for urn in sources}
     finally:
         await engine.dispose()

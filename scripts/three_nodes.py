@@ -39,7 +39,8 @@ from app.cli.supervise import (
 from app.clock import now
 from app.database import make_engine
 from app.services import installation
-from app.services.access import EVENTS_WRITE, STATE_READ, create_key
+from app.services.access import EVENTS_WRITE, STATE_READ
+from app.services.keys import create_key
 
 NODES = 3
 HOST = "127.0.0.1"

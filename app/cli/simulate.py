@@ -14,7 +14,8 @@ from app.cli.database import DataDir, Json, prepared_engine, settings_for
 from app.cli.output import CommandError, console, print_json, say
 from app.clock import now
 from app.domain.regions import SourceName, parse_region_code, parse_source
-from app.services.access import EVENTS_WRITE, STATE_READ, create_key
+from app.services.access import EVENTS_WRITE, STATE_READ
+from app.services.keys import create_key
 from app.services.register import APPS, TENANTS
 from app.settings import Settings
 from app.simulator import Options, Summary

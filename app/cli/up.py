@@ -29,7 +29,8 @@ from app.cli.supervise import Child, StopRequested, stop_on_signals, supervise, 
 from app.clock import now
 from app.database import make_engine
 from app.services import installation
-from app.services.access import EVENTS_WRITE, STATE_READ, create_key
+from app.services.access import EVENTS_WRITE, STATE_READ
+from app.services.keys import create_key
 from app.settings import Settings
 
 #: Seconds for the processes of an instance that was killed to end.

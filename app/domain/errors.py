@@ -113,6 +113,10 @@ class UnknownSource(NotFound):
     """No such source is registered."""
 
 
+class UnknownKey(NotFound):
+    """No such key was ever made."""
+
+
 class UnknownQuarantineEntry(NotFound):
     """No refused event is kept under this number."""
 

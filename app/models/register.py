@@ -115,7 +115,9 @@ class KeyRow(Base):
         ),
         CheckConstraint("octet_length(digest) = 32", name="key_digest_is_sha256"),
         CheckConstraint("cardinality(scopes) > 0", name="key_has_a_scope"),
+        CheckConstraint("expires_at > created_at", name="key_ends_after_it_began"),
         Index("api_keys_digest", "digest"),
+        Index("api_keys_number", "id"),
     )
 
     region: Mapped[str] = mapped_column(primary_key=True)
@@ -125,3 +127,7 @@ class KeyRow(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    label: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+    #: To the minute.
+    last_used_at: Mapped[datetime | None]

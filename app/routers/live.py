@@ -45,6 +45,7 @@ from app.services.access import (
     TICKET_LIFE,
     Reader,
 )
+from app.services.leases import Ended
 
 log = structlog.get_logger()
 
@@ -59,8 +60,12 @@ TICKET_EXPIRED = 4401
 SLOW = 4413
 TOO_MANY_MESSAGES = 4429
 NO_SUCH_CREDENTIAL = 4501
+REVOKED = 4503
 LIMIT = 4504
 BAD_MESSAGE = 4510
+#: RFC 6455's "try again later": the client comes back with backoff.
+LATER = 1013
+_ENDS = {Ended.REVOKED: REVOKED, Ended.UNCONFIRMED: LATER}
 
 #: A socket that takes nothing for so long is closed; it comes back when it can.
 SLOW_AFTER_S = 10.0
@@ -155,7 +160,7 @@ async def _let_in(websocket: WebSocket, services: Services) -> Reader | None:
     except _Closed as closed:
         await websocket.close(closed.code, closed.reason)
     except RetryableError as error:
-        await websocket.close(1013, str(error))
+        await websocket.close(LATER, str(error))
     return None
 
 
@@ -196,6 +201,7 @@ class _Connection:
     """
 
     __slots__ = (
+        "_end",
         "_heartbeat_at",
         "_line",
         "_patience",
@@ -213,6 +219,8 @@ class _Connection:
         self._line.on_room = self._push
         self._received: list[float] = []
         self._patience = asyncio.timeout(None)
+        #: Why it ends, where that is not for being slow.
+        self._end: _Closed | None = None
         self._heartbeat_at = asyncio.get_running_loop().time() + HEARTBEAT_S
 
     async def run(self, receive: Receive) -> _Closed | None:
@@ -222,15 +230,17 @@ class _Connection:
         try:
             async with self._patience:
                 self._services.ticker.add(self._tick)
+                self._services.leases.hold(self._reader, self._lose)
                 await self._read(receive)
         except _Closed as end:
             return end
         except TimeoutError:
             if not self._patience.expired():
                 raise
-            return _Closed(SLOW, "the connection takes nothing")
+            return self._end or _Closed(SLOW, "the connection takes nothing")
         finally:
             self._services.ticker.discard(self._tick)
+            self._services.leases.release(self._reader, self._lose)
             for name in self._session.channels:
                 self._services.feed.close(name, self._push)
         return None
@@ -314,6 +324,11 @@ class _Connection:
         while self._line.has_room and (message := self._session.next_message()) is not None:
             self._line.deliver(message)
             _sent(message.op).inc()
+
+    def _lose(self, why: Ended) -> None:
+        """End the connection, whose credential has ended."""
+        self._end = _Closed(_ENDS[why], why.value)
+        self._patience.reschedule(asyncio.get_running_loop().time())
 
     def _tick(self, now: float) -> None:
         """Have heartbeats sent, and end a connection that takes nothing."""

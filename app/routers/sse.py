@@ -20,6 +20,8 @@ from app.domain.errors import InvalidParameter
 from app.live.pictures import Position
 from app.live.session import HEARTBEAT_S, Session
 from app.schemas.http import ProblemOut
+from app.services.access import Reader
+from app.services.leases import Ended
 
 router = APIRouter(tags=["live"])
 
@@ -53,7 +55,7 @@ async def stream(
     check_way_in(request, services)
     name = channel_name(channel)
     reader.require_channel(name)
-    told = EventStream(services, name)
+    told = EventStream(services, reader, name)
     await told.begin(_position(last_event_id) if last_event_id else None)
     return told
 
@@ -83,14 +85,15 @@ class EventStream(Response):
     there. Only its framing is ours too.
     """
 
-    def __init__(self, services: Services, name: str) -> None:
+    def __init__(self, services: Services, reader: Reader, name: str) -> None:
         # As starlette's own streams: without a body, there is no length to tell.
         self.status_code, self.background = 200, None
         self.init_headers(HEADERS)
         self._services = services
         self._name = name
         self._session = Session()
-        self._work = asyncio.Event()
+        self._reader = reader
+        self._work, self._lost = asyncio.Event(), asyncio.Event()
 
     async def begin(self, position: Position | None) -> None:
         """Subscribe, from a position or afresh.
@@ -118,17 +121,20 @@ class EventStream(Response):
         """Answer with events as they come."""
         del scope
         metrics.SOCKETS.inc()
+        self._services.leases.hold(self._reader, self._lose)
         try:
             head = {"status": 200, "headers": self.raw_headers}
             await send({"type": "http.response.start", **head})
             async with asyncio.TaskGroup() as tasks:
                 for work in (self._send(send), self._keep_time(), self._until_left(receive)):
                     tasks.create_task(work)
-                tasks.create_task(self._until_stopped())
+                for end in (self._services.stopping, self._lost):
+                    tasks.create_task(_until(end))
         except* _Ended:
             pass
         finally:
             metrics.SOCKETS.dec()
+            self._services.leases.release(self._reader, self._lose)
             self._services.feed.close(self._name, self._work.set)
         await send(_body(b"", more=False))
 
@@ -156,9 +162,14 @@ class EventStream(Response):
             pass
         raise _Ended
 
-    async def _until_stopped(self) -> NoReturn:
-        await self._services.stopping.wait()
-        raise _Ended
+    def _lose(self, _: Ended) -> None:
+        """End the answer; whoever asks again is told why in a problem document."""
+        self._lost.set()
+
+
+async def _until(end: asyncio.Event) -> NoReturn:
+    await end.wait()
+    raise _Ended
 
 
 def _body(part: bytes, *, more: bool = True) -> dict[str, Any]:

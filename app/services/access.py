@@ -10,23 +10,19 @@ import time
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
-from app.database import Engine, lookup, transaction
+from app.database import Engine, lookup
 from app.domain.errors import (
     CredentialMissing,
     CredentialUnknown,
-    InvalidParameter,
     ScopeMissing,
 )
-from app.domain.regions import SourceName
 from app.domain.times import Clock
 from app.repositories import keys
 from app.repositories.frames import NETWORK
 from app.repositories.keys import KeptKey
-from app.services.register import ensure_source
 
 EVENTS_WRITE = "events:write"
 STATE_READ = "state:read"
@@ -43,6 +39,10 @@ KEY_CACHE_S = 3.0
 #: One that is used after so long is looked up beside the request, which need not wait.
 KEY_FRESH_S = 1.5
 KEY_CACHE_SIZE = 10_000
+#: When a key was last used is kept to this.
+USED_EVERY = timedelta(minutes=1)
+#: A reader who is a key is named so, and its number.
+KEY = "key:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Reader:
     region: str | None
     source: str | None
     scopes: frozenset[str]
+
+    @property
+    def key(self) -> UUID | None:
+        """The number of the key that it is."""
+        return UUID(self.name.removeprefix(KEY)) if self.name.startswith(KEY) else None
 
     def require(self, scope: str, region: str | None = None) -> None:
         """Let the reader pass.
@@ -78,49 +83,25 @@ class Reader:
 DEMO_PAGE = Reader("page:demo", None, None, frozenset({STATE_READ, NETWORK_READ}))
 
 
-def new_key() -> str:
-    """Return a new key: a prefix, 256 bits, and a checksum for scanners."""
-    secret = secrets.token_hex(32)
-    return f"{PREFIX}{secret}{_checksum(secret)}"
-
-
-def _checksum(secret: str) -> str:
-    return f"{zlib.crc32(secret.encode()):08x}"
-
-
-def _digest(credential: str) -> bytes:
+def digest_of(credential: str) -> bytes:
+    """Return what is kept of a credential."""
     # A plain digest is enough: 256 random bits cannot be guessed, salted or not.
     return hashlib.sha256(credential.encode()).digest()
 
 
+def checksum(secret: str) -> str:
+    """Return by what a key is known for one without asking the database."""
+    return f"{zlib.crc32(secret.encode()):08x}"
+
+
 def _is_wellformed(key: str) -> bool:
-    secret, checksum = key.removeprefix(PREFIX)[:-8], key[-8:]
+    secret, sum_of_it = key.removeprefix(PREFIX)[:-8], key[-8:]
     return (
         key.isascii()
         and key.startswith(PREFIX)
         and len(secret) == 64
-        and _checksum(secret) == checksum
+        and checksum(secret) == sum_of_it
     )
-
-
-async def create_key(
-    engine: Engine, clock: Clock, source: SourceName, scopes: frozenset[str]
-) -> str:
-    """Make a key for a source, registering the source where it is new; shown only now.
-
-    Raises:
-        InvalidParameter: a scope is not one of ours.
-        UnknownRegion: the source's region does not exist.
-    """
-    if not scopes <= set(SCOPES):
-        raise InvalidParameter(f"scopes are {', '.join(SCOPES)}", field="scope")
-    key = new_key()
-    now = clock()
-    async with transaction(engine) as connection:
-        await ensure_source(connection, source, now)
-        kept = KeptKey(uuid7(), source.region, source.urn, scopes)
-        await keys.add(connection, kept, _digest(key), now)
-    return key
 
 
 class Access:
@@ -146,7 +127,7 @@ class Access:
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
             raise CredentialMissing("this needs a key: Authorization: Bearer <key>")
-        digest = _digest(key)
+        digest = digest_of(key)
         if digest not in self._readers and not _is_wellformed(key):
             raise CredentialUnknown("the key is not one of ours")
         return await self._look_up(digest)
@@ -182,7 +163,11 @@ class Access:
         begun = time.monotonic()
         try:
             async with lookup(self._engine) as connection:
-                kept = await keys.by_digests(connection, wanted)
+                now = self._clock()
+                kept = await keys.by_digests(connection, wanted, now)
+                used = [key.id for key in kept.values() if _is_used_again(key, now)]
+                if used:
+                    await keys.was_used(connection, used, now)
         finally:
             for digest in wanted:
                 del self._under_way[digest]
@@ -190,7 +175,7 @@ class Access:
             self._readers.pop(digest, None)
             key = kept.get(digest)
             if key is not None:
-                reader = Reader(f"key:{key.id}", key.region, key.source, key.scopes)
+                reader = Reader(f"{KEY}{key.id}", key.region, key.source, key.scopes)
                 self._readers[digest] = (begun, reader)
         while len(self._readers) > KEY_CACHE_SIZE:
             self._readers.popitem(last=False)
@@ -200,14 +185,18 @@ class Access:
         ticket = secrets.token_urlsafe(32)
         async with lookup(self._engine) as connection:
             expires_at = self._clock() + TICKET_LIFE
-            await keys.add_ticket(connection, _digest(ticket), _written(reader), expires_at)
+            await keys.add_ticket(connection, digest_of(ticket), _written(reader), expires_at)
         return ticket
 
     async def take_ticket(self, ticket: str) -> Reader | None:
         """Use a ticket up; nothing when it was used, has expired or never was."""
         async with lookup(self._engine) as connection:
-            written = await keys.take_ticket(connection, _digest(ticket), self._clock())
+            written = await keys.take_ticket(connection, digest_of(ticket), self._clock())
         return None if written is None else _read(written)
+
+
+def _is_used_again(key: KeptKey, now: datetime) -> bool:
+    return key.last_used_at is None or now - key.last_used_at >= USED_EVERY
 
 
 def _heard(task: asyncio.Task[None]) -> None:

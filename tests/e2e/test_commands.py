@@ -88,13 +88,46 @@ async def test_a_key_is_told_to_the_letter_and_opens_what_it_says(
     assert done.out.count("\n") == 1
     assert done.err == ""
     told = done.json
-    assert list(told) == ["key", "source", "scopes"]
+    assert list(told) == ["key", "id", "source", "scopes", "created_at"]
     assert (told["source"], sorted(told["scopes"])) == (LAKSA, ["events:write", "state:read"])
     key = Credential(told["source"], told["key"])
     receipt = (await post(client, key, a_report(LAKSA, "k-1"), status=202)).json()["receipts"][0]
     await settled(client, key, receipt["seq"])
     path = "/v1/regions/33.28/state"
     assert (await client.get(path, headers=key.headers)).status_code == 403
+
+
+async def test_a_key_is_listed_and_revoked_by_its_number(
+    running: Program, client: httpx.AsyncClient
+) -> None:
+    source = "urn:pemda:36.71:laksa:putar"
+    words = ("--source", source, "--label", "server lama", "--days", "30")
+    told = (await in_program(running, "key", "create", *words, "--json")).json
+    assert told["label"] == "server lama"
+    assert told["created_at"] < told["expires_at"]
+    key, event = Credential(source, told["key"]), a_report(source, "p-1")
+    await post(client, key, event, status=202)
+    listed = (await in_program(running, "key", "list", "--source", source, "--json")).json["keys"]
+    assert [one["id"] for one in listed] == [told["id"]]
+    assert listed[0]["last_used_at"]
+    assert told["key"] not in str(listed)
+    done = (await in_program(running, "key", "revoke", told["id"], "--json")).json
+    assert done["revoked_at"]
+
+    async def is_refused() -> bool:
+        answer = await client.post("/v1/events", json=event, headers=key.headers)
+        return answer.status_code == 401
+
+    await eventually(is_refused, "the revoked key is refused")
+    shown = await in_program(running, "key", "list")
+    line = next(line for line in shown.out.splitlines() if told["id"] in line)
+    assert "revoked" in line
+    assert "server lama" in line
+    lost = await in_program(
+        running, "key", "revoke", "00000000-0000-0000-0000-000000000000", code=1
+    )
+    assert lost.err.count("\n") == 1
+    await in_program(running, "key", "revoke", "not-a-number", code=2)
 
 
 async def test_a_new_source_is_registered_with_its_region_and_app_and_undotted_is_understood(

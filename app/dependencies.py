@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Security
 from fastapi import Path as PathParameter
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
@@ -26,6 +26,7 @@ from app.services.access import (
     CASES_READ,
     EVENTS_READ,
     EVENTS_WRITE,
+    NETWORK_READ,
     STATE_READ,
     Access,
     Reader,
@@ -36,6 +37,7 @@ from app.services.health import Health
 from app.services.ingest import Ingest
 from app.services.leases import Leases
 from app.services.live_feed import LiveFeed
+from app.services.seats import Seats
 from app.services.state_reads import StateReads
 from app.services.summaries import NETWORK
 
@@ -70,6 +72,7 @@ class Services:
     states: StateReads
     feed: LiveFeed
     leases: Leases
+    seats: Seats
     health: Health
     quota: Quota
     ticker: Ticker
@@ -89,6 +92,15 @@ async def get_services(connection: HTTPConnection) -> Services:
 
 
 ServicesIn = Annotated[Services, Depends(get_services)]
+
+
+#: Of a route that is open to all: what it tells is public, or no more than that we are there.
+PUBLIC: dict[str, Any] = {"security": []}
+
+
+def either(*scopes: str) -> dict[str, Any]:
+    """Return what tells of a route that asks by itself, for one of several scopes."""
+    return {"security": [{Key.scheme_name: [scope]} for scope in scopes]}
 
 
 class Key(SecurityBase):
@@ -114,12 +126,26 @@ class Key(SecurityBase):
         return reader
 
 
-#: Who asks. The region is checked by the route, which knows it.
-ReaderIn = Annotated[Reader, Depends(Key())]
-EventWriter = Annotated[Reader, Depends(Key(EVENTS_WRITE))]
-StateReader = Annotated[Reader, Depends(Key(STATE_READ))]
-CasesReader = Annotated[Reader, Depends(Key(CASES_READ))]
-EventsReader = Annotated[Reader, Depends(Key(EVENTS_READ))]
+def _of(scope: str) -> Any:
+    """Ask for a key of a scope, and tell of it in the documents."""
+    return Security(Key(scope), scopes=[scope])
+
+
+# Who asks. The region is checked by the route, which knows it.
+EventWriter = Annotated[Reader, _of(EVENTS_WRITE)]
+StateReader = Annotated[Reader, _of(STATE_READ)]
+NetworkReader = Annotated[Reader, _of(NETWORK_READ)]
+CasesReader = Annotated[Reader, _of(CASES_READ)]
+EventsReader = Annotated[Reader, _of(EVENTS_READ)]
+
+
+async def _who_asks(request: Request) -> Reader:
+    return await _any_key(request)
+
+
+_any_key = Key()
+#: Whoever asks; the route requires one of the scopes that it tells of by ``either``.
+ReaderIn = Annotated[Reader, Depends(_who_asks)]
 
 
 async def _region_in_path(code: Annotated[str, PathParameter(max_length=20)]) -> str:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
-import lokal  # noqa: F401 - else read when the first event with a number in it waits for that
 import structlog
 import uvicorn
 from fastapi import FastAPI
@@ -25,6 +24,7 @@ from app.doors import Doors
 from app.live.hub import Hub
 from app.live.ticker import Ticker
 from app.routers import cases, events, live, operations, pages, regions, series, sources, sse
+from app.routers.guard import guarded
 from app.routers.http_protocol import BoundedProtocol
 from app.routers.websocket_protocol import LiveProtocol
 from app.services.access import Access
@@ -35,6 +35,7 @@ from app.services.ingest import Ingest
 from app.services.leases import Leases
 from app.services.live_feed import LiveFeed
 from app.services.register import is_demo
+from app.services.seats import Most, Seats
 from app.services.state_reads import StateReads
 from app.settings import Settings
 from app.wiring import make_bus, running
@@ -46,6 +47,9 @@ STATIC = Path(__file__).parent / "static"
 MAX_WEBSOCKET_MESSAGE = 16 * 1024
 WAIT_FOR_DATABASE_S = 1.0
 TIDY_S = 15.0
+#: Seconds until an idle connection is closed: longer than proxies and clients keep one (60 s and
+#: less), for who closes first may do so just as the other side sends.
+IDLE_S = 75
 
 
 def create_app(
@@ -76,6 +80,7 @@ def create_app(
             states=StateReads(engine),
             feed=feed,
             leases=leases,
+            seats=Seats(_most(settings)),
             health=Health(engine, clock, leaving),
             quota=Quota(settings.requests_per_second),
             ticker=ticker,
@@ -112,12 +117,16 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.failed = asyncio.Event()
-    for module in (events, cases, regions, series, sources, live, sse, operations, pages):
+    for module in (events, cases, regions, series, sources, live, sse, pages, operations):
         app.include_router(module.router)
     app.add_middleware(Doors, doors=(events.door, live.door, regions.door))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
     problems.install(app)
     return app
+
+
+def _most(settings: Settings) -> Most:
+    return Most(settings.sockets, settings.sockets_per_region, settings.sockets_per_key)
 
 
 async def _learn_purpose(services: Services) -> None:
@@ -182,7 +191,7 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
     leaving, stop = stop or asyncio.Event(), asyncio.Event()
     app = create_app(settings, url, stop=stop, leaving=leaving)
     config = uvicorn.Config(
-        _last_on_its_connection(app, leaving),
+        _last_on_its_connection(guarded(app), leaving),
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,
@@ -191,6 +200,7 @@ async def serve_api(settings: Settings, url: str, stop: asyncio.Event | None = N
         ws_per_message_deflate=False,
         ws_ping_interval=None,
         ws_ping_timeout=None,
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         access_log=False,
         log_config=None,

@@ -65,6 +65,7 @@ PROBLEMS: dict[type[DomainError], Problem] = {
     ),
     errors.ContentConflict: Problem("The id holds other content", S.CONFLICT),
     errors.QuotaExceeded: Problem("The quota is used up", S.TOO_MANY_REQUESTS),
+    errors.TooManyConnections: Problem("Too many live connections", S.TOO_MANY_REQUESTS),
     errors.Overloaded: Problem("The service is overloaded", S.SERVICE_UNAVAILABLE),
     errors.DatabaseAway: Problem("The database is away", S.SERVICE_UNAVAILABLE),
     errors.NotDurable: Problem("The database is not durable", S.SERVICE_UNAVAILABLE),

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     #: Requests a second that one key may make; an app that sends single events
     #: needs a fraction, a loop gone wild is held.
     requests_per_second: int = Field(1_000, ge=1, le=1_000_000)
+    #: Live connections of one api process, 18 KB each: in all, of one region, of one key.
+    sockets: int = Field(20_000, ge=1, le=1_000_000)
+    sockets_per_region: int = Field(10_000, ge=1, le=1_000_000)
+    sockets_per_key: int = Field(5_000, ge=1, le=1_000_000)
     #: Origins of pages, beside our own, that may open live connections.
     allowed_origins: list[str] = []
     #: Log lines as JSON for machines, or as text for people.

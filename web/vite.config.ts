@@ -19,7 +19,7 @@ function swaggerUi(): Plugin {
 }
 
 export default defineConfig({
-  // The API serves the folder at /static and index.html at /wall and /wall/{region}.
+  // The API serves the folder at /static, index.html at /wall and /wall/{region}, docs.html at /docs.
   base: "/static/",
   publicDir: "public",
   plugins: [swaggerUi()],
@@ -27,6 +27,7 @@ export default defineConfig({
     outDir: "../app/static",
     emptyOutDir: true,
     assetsDir: "assets",
+    rolldownOptions: { input: ["index.html", "docs.html"] },
     // Wall boxes run a Chromium of the last years; colour mixing and container units need 111.
     target: ["chrome111", "firefox113", "safari16.4"],
     // The polyfill is an inline script, which `script-src 'self'` would refuse.

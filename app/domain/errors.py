@@ -163,6 +163,10 @@ class QuotaExceeded(RetryableError):
     """The caller sent more than its share of the present second."""
 
 
+class TooManyConnections(RetryableError):
+    """The caller, or its region, holds as many live connections as it may."""
+
+
 class Overloaded(RetryableError):
     """The service has as much in hand as it can answer in time."""
 

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from app import problems
-from app.dependencies import EventsReader, EventWriter, Key, RegionInQuery, ServicesIn
+from app.dependencies import PUBLIC, EventsReader, EventWriter, Key, RegionInQuery, ServicesIn
 from app.domain.errors import BodyTooLarge
 from app.doors import answering
 from app.schemas import cloudevents
@@ -110,7 +110,7 @@ async def _body(request: Request, visit: Visit) -> bytes:
     return b"".join(chunks)
 
 
-@router.options(PATH)
+@router.options(PATH, openapi_extra=PUBLIC)
 async def handshake(request: Request, services: ServicesIn) -> Response:
     """Answer the handshake of CloudEvents webhooks: any origin may send, given a key.
 

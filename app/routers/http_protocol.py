@@ -11,9 +11,11 @@ import asyncio
 from enum import Enum
 from http import HTTPStatus
 
+from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app import problems
+from app.schemas.headers import ALWAYS_LINES, NOT_KEPT, POLICY
 
 #: Seconds for the head of a request, from the connection's opening or the request's first byte.
 HEADERS_WITHIN_S = 10.0
@@ -25,6 +27,12 @@ MAX_HEAD_BYTES = 64 * 1024
 TAKES_WITHIN_S = 30.0
 #: Seconds for a client to read why it was refused.
 LINGER_S = 1.0
+
+# What every answer carries is written with its status line. As headers of the answers, each would
+# be searched for forbidden signs every time, which takes longer than all else that is done to it.
+httptools_impl.STATUS_LINE = {
+    status: line + ALWAYS_LINES for status, line in httptools_impl.STATUS_LINE.items()
+}
 
 
 class Part(Enum):
@@ -156,6 +164,6 @@ class BoundedProtocol(HttpToolsProtocol):
 def _told(status: HTTPStatus) -> bytes:
     """Return a problem as the bytes of a whole answer."""
     answer = problems.framework(status, status.description or status.phrase)
-    lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
-    lines += [name + b": " + value for name, value in answer.raw_headers]
-    return b"\r\n".join([*lines, b"connection: close", b"", bytes(answer.body)])
+    headers = [*answer.raw_headers, POLICY, NOT_KEPT, (b"connection", b"close")]
+    lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+    return httptools_impl.STATUS_LINE[status] + lines + b"\r\n" + bytes(answer.body)

@@ -9,7 +9,6 @@ import time
 
 import structlog
 from fastapi import APIRouter, Request, WebSocket
-from fastapi.responses import JSONResponse
 from prometheus_client import Counter
 from pydantic import TypeAdapter, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +20,7 @@ from app.dependencies import (
     ServicesIn,
     channel_name,
     check_way_in,
+    either,
     is_own_page,
 )
 from app.domain.errors import (
@@ -30,6 +30,7 @@ from app.domain.errors import (
     InvalidParameter,
     MalformedJson,
     RetryableError,
+    TooManyConnections,
     UpgradeNeeded,
 )
 from app.domain.strict_json import check_depth, loads
@@ -57,6 +58,7 @@ TICKET_PREFIX = "ticket."
 
 #: Close codes (contract 3.4). 4000-4499: reconnect with backoff; 4500-4999: do not.
 TICKET_EXPIRED = 4401
+LATE = 4408
 SLOW = 4413
 TOO_MANY_MESSAGES = 4429
 NO_SUCH_CREDENTIAL = 4501
@@ -69,6 +71,8 @@ _ENDS = {Ended.REVOKED: REVOKED, Ended.UNCONFIRMED: LATER}
 
 #: A socket that takes nothing for so long is closed; it comes back when it can.
 SLOW_AFTER_S = 10.0
+#: Who opened a connection has something to ask.
+FIRST_MESSAGE_WITHIN_S = 5.0
 #: A client may tell of every rev that it shows, which is ten a second for a channel.
 MESSAGES_PER_10_S = 300
 #: Beyond every region of the country and the network.
@@ -81,6 +85,7 @@ _MESSAGES: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
     "/v1/live/tickets",
     status_code=201,
     responses={code: {"model": ProblemOut} for code in (401, 403, 429, 503)},
+    openapi_extra=either(STATE_READ, NETWORK_READ),
 )
 async def issue_ticket(request: Request, services: ServicesIn) -> TicketOut:
     """Give a one-use ticket for one live connection, good for 30 seconds."""
@@ -141,6 +146,7 @@ async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
         end = await connection.run(receive)
     finally:
         metrics.SOCKETS.dec()
+        services.seats.leave(reader)
     if end is not None:
         await _close(send, end)
 
@@ -150,23 +156,27 @@ async def _let_in(websocket: WebSocket, services: Services) -> Reader | None:
     try:
         _check_handshake(websocket, services)
     except DomainError as error:
-        body = problems.document(error)
-        denial = JSONResponse(body, body["status"], media_type=problems.MEDIA_TYPE)
-        await websocket.send_denial_response(denial)
+        await websocket.send_denial_response(problems.response(error))
         return None
     await websocket.accept(subprotocol=PROTOCOL)
     try:
-        return await _reader_of(websocket, services)
+        reader = await _reader_of(websocket, services)
+        services.seats.take(reader)
+    except TooManyConnections as error:
+        await websocket.close(LIMIT, str(error))
     except _Closed as closed:
         await websocket.close(closed.code, closed.reason)
     except RetryableError as error:
         await websocket.close(LATER, str(error))
+    else:
+        return reader
     return None
 
 
 def _check_handshake(websocket: WebSocket, services: Services) -> None:
     """Check, before anything is accepted, where a page comes from and what it offers."""
     check_way_in(websocket, services)
+    services.seats.require_one()
     if PROTOCOL not in websocket.scope["subprotocols"]:
         raise InvalidParameter(f"offer the subprotocol {PROTOCOL}", field="Sec-WebSocket-Protocol")
 
@@ -202,6 +212,7 @@ class _Connection:
 
     __slots__ = (
         "_end",
+        "_first_by",
         "_heartbeat_at",
         "_line",
         "_patience",
@@ -221,7 +232,9 @@ class _Connection:
         self._patience = asyncio.timeout(None)
         #: Why it ends, where that is not for being slow.
         self._end: _Closed | None = None
-        self._heartbeat_at = asyncio.get_running_loop().time() + HEARTBEAT_S
+        now = asyncio.get_running_loop().time()
+        self._heartbeat_at = now + HEARTBEAT_S
+        self._first_by: float | None = now + FIRST_MESSAGE_WITHIN_S
 
     async def run(self, receive: Receive) -> _Closed | None:
         """Serve the connection to its end; return why we end it, where we do."""
@@ -247,6 +260,7 @@ class _Connection:
 
     async def _read(self, receive: Receive) -> None:
         while (message := await receive())["type"] != "websocket.disconnect":
+            self._first_by = None
             self._check_rate()
             text = message.get("text")
             if text is None:
@@ -327,14 +341,20 @@ class _Connection:
 
     def _lose(self, why: Ended) -> None:
         """End the connection, whose credential has ended."""
-        self._end = _Closed(_ENDS[why], why.value)
-        self._patience.reschedule(asyncio.get_running_loop().time())
+        self._give_up(asyncio.get_running_loop().time(), _Closed(_ENDS[why], why.value))
+
+    def _give_up(self, now: float, end: _Closed | None = None) -> None:
+        self._end = self._end or end
+        self._patience.reschedule(now)
 
     def _tick(self, now: float) -> None:
         """Have heartbeats sent, and end a connection that takes nothing."""
         since = self._line.stalled_since
         if since is not None and now - since > SLOW_AFTER_S and self._patience.when() is None:
-            self._patience.reschedule(now)
+            self._give_up(now)
+        if self._first_by is not None and now > self._first_by:
+            self._first_by = None
+            self._give_up(now, _Closed(LATE, "nothing was asked"))
         if now >= self._heartbeat_at:
             self._heartbeat_at += HEARTBEAT_S
             self._session.heartbeat(self._services.clock())

@@ -10,7 +10,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Scope
 
-from app.dependencies import Key, ReaderIn, RegionInPath, ServicesIn, StateReader, is_unchanged
+from app.dependencies import (
+    PUBLIC,
+    Key,
+    NetworkReader,
+    RegionInPath,
+    ServicesIn,
+    StateReader,
+    is_unchanged,
+)
 from app.domain.regions import parse_region_code
 from app.domain.strict_json import dumps
 from app.domain.times import format_instant
@@ -37,14 +45,14 @@ def _region(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-@router.get("/v1/regions")
+@router.get("/v1/regions", openapi_extra=PUBLIC)
 async def list_regions(services: ServicesIn) -> RegionsOut:
     """Return the regions of this installation; public facts, open to all."""
     found = await summaries.list_regions(services.engine)
     return RegionsOut(regions=[RegionOut(**_region(tenant)) for tenant in found])
 
 
-@router.get("/v1/regions/{code}")
+@router.get("/v1/regions/{code}", openapi_extra=PUBLIC)
 async def read_region(code: RegionInPath, services: ServicesIn) -> RegionDetailOut:
     """Return a region and its kecamatan; public facts, open to all."""
     tenant, areas = await summaries.read_region(services.engine, code)
@@ -62,26 +70,27 @@ async def read_region_state(
 
 
 @router.get("/v1/network/state", response_model=StateOut)
-async def read_network_state(request: Request, reader: ReaderIn, services: ServicesIn) -> Response:
+async def read_network_state(request: Request, _: NetworkReader, services: ServicesIn) -> Response:
     """Return the network's state: one line per region, and the totals."""
-    reader.require(NETWORK_READ)
     return _state(await services.states.read(NETWORK), request)
 
 
-_reader = Key()
+_state_reader, _network_reader = Key(STATE_READ), Key(NETWORK_READ)
 _STATE_PATH = re.compile(r"/v1/regions/([^/]{1,20})/state")
 
 
 async def _answer_region(request: Request) -> Response:
     found = _STATE_PATH.fullmatch(request.scope["path"])
     assert found is not None  # noqa: S101 - else it would not be here
-    reader = await _reader(request)
+    reader = await _state_reader(request)
     code = parse_region_code(found[1], field="code")
     return await read_region_state(code, request, reader, request.app.state.services)
 
 
 async def _answer_network(request: Request) -> Response:
-    return await read_network_state(request, await _reader(request), request.app.state.services)
+    return await read_network_state(
+        request, await _network_reader(request), request.app.state.services
+    )
 
 
 _reading_region, _reading_network = answering(_answer_region), answering(_answer_network)

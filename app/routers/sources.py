@@ -9,26 +9,26 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from app import problems
-from app.dependencies import EventWriter, ReaderIn, ServicesIn, clean
+from app.dependencies import EventWriter, ReaderIn, ServicesIn, clean, either
 from app.domain.errors import SourceNotAllowed, UnknownQuarantineEntry
 from app.domain.regions import parse_source
 from app.domain.times import format_instant
 from app.schemas import receipts as documents
 from app.schemas.http import QualityOut, QuarantineOut, ReceiptsOut, RefusedOut, instant
 from app.services import quality, quarantine
-from app.services.access import Reader
+from app.services.access import EVENTS_WRITE, STATE_READ, Reader
 
 router = APIRouter(tags=["sources"])
 
 SourceText = Annotated[str, Path(max_length=256)]
 
 
-@router.get("/v1/sources/{source}/quality")
+@router.get("/v1/sources/{source}/quality", openapi_extra=either(EVENTS_WRITE, STATE_READ))
 async def read_quality(source: SourceText, reader: ReaderIn, services: ServicesIn) -> QualityOut:
     """Tell how well a source keeps to the contract: new types, refusals, unlikely moves."""
     name = parse_source(clean(source, "source") or "")
-    if reader.source != name.urn:
-        reader.require("state:read", name.region)
+    if reader.source != name.urn or EVENTS_WRITE not in reader.scopes:
+        reader.require(STATE_READ, name.region)
     found = await quality.read_quality(services.engine, name.urn)
     return QualityOut(
         source=found.source,

@@ -15,12 +15,12 @@ from fastapi.sse import format_sse_event
 from starlette.types import Receive, Scope, Send
 
 from app import metrics
-from app.dependencies import ReaderIn, Services, ServicesIn, channel_name, check_way_in
+from app.dependencies import ReaderIn, Services, ServicesIn, channel_name, check_way_in, either
 from app.domain.errors import InvalidParameter
 from app.live.pictures import Position
 from app.live.session import HEARTBEAT_S, Session
 from app.schemas.http import ProblemOut
-from app.services.access import Reader
+from app.services.access import NETWORK_READ, STATE_READ, Reader
 from app.services.leases import Ended
 
 router = APIRouter(tags=["live"])
@@ -43,6 +43,7 @@ RETRY_MS = 2_000
         200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
         **{code: {"model": ProblemOut} for code in (401, 403, 404, 422, 429, 503)},
     },
+    openapi_extra=either(STATE_READ, NETWORK_READ),
 )
 async def stream(
     request: Request,
@@ -56,7 +57,12 @@ async def stream(
     name = channel_name(channel)
     reader.require_channel(name)
     told = EventStream(services, reader, name)
-    await told.begin(_position(last_event_id) if last_event_id else None)
+    services.seats.take(reader)
+    try:
+        await told.begin(_position(last_event_id) if last_event_id else None)
+    except BaseException:
+        services.seats.leave(reader)
+        raise
     return told
 
 
@@ -134,6 +140,7 @@ class EventStream(Response):
             pass
         finally:
             metrics.SOCKETS.dec()
+            self._services.seats.leave(self._reader)
             self._services.leases.release(self._reader, self._lose)
             self._services.feed.close(self._name, self._work.set)
         await send(_body(b"", more=False))

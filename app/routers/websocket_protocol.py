@@ -32,6 +32,7 @@ from app import problems
 from app.domain.errors import UpgradeNeeded
 from app.live.line import LINE
 from app.live.pictures import Message
+from app.schemas.headers import ALWAYS, NOT_KEPT, POLICY
 
 #: What the kernel may hold for one socket; it doubles the number it is given.
 SEND_BUFFER_BYTES = 96 * 1024
@@ -86,6 +87,7 @@ def _refusal(fault: Exception | None) -> Response:
         more += [("Upgrade", "websocket"), (VERSION, "13")]
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
         more += [("Allow", "GET")]
+    more += [(name.decode(), value.decode()) for name, value in (*ALWAYS, POLICY, NOT_KEPT)]
     headers = Headers([*answer.headers.items(), *more])
     return Response(status, status.phrase, headers, bytes(answer.body))
 

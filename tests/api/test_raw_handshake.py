@@ -56,6 +56,8 @@ def check_refusal(answer: Answer, status: int, kind: str) -> None:
     assert answer.status == status, answer
     assert answer.headers["content-type"] == PROBLEM
     assert int(answer.headers["content-length"]) == len(answer.body)
+    for name in ("x-content-type-options", "content-security-policy"):
+        assert name in answer.headers
     problem = json.loads(answer.body)
     assert (problem["status"], problem["type"]) == (status, PREFIX + kind)
     assert SECRET not in str(answer) + str(answer.headers)

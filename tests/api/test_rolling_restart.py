@@ -77,10 +77,14 @@ class Balancer:
                     self.ready[base] = False
                 await asyncio.sleep(ASKS_EVERY_S)
 
-    def next(self) -> str:
-        """Return an api that was ready when it was last asked; where none was, any."""
-        ready = [base for base, is_ready in self.ready.items() if is_ready] or list(self.ready)
-        return ready[next(self._turns) % len(ready)]
+    async def next(self) -> str:
+        """Return an api that was ready when it was last asked; where none was, wait for one."""
+
+        async def choose() -> str | None:
+            ready = [base for base, is_ready in self.ready.items() if is_ready]
+            return ready[next(self._turns) % len(ready)] if ready else None
+
+        return await eventually(choose, "an api is ready")
 
 
 @dataclass
@@ -121,7 +125,7 @@ class Apps:
     async def _deliver(self, clients: dict[str, httpx.AsyncClient], event: dict[str, Any]) -> None:
         while True:
             try:
-                answer = await post(clients[self.balancer.next()], self.credential, event)
+                answer = await post(clients[await self.balancer.next()], self.credential, event)
             except httpx.ConnectError:
                 await asyncio.sleep(GLANCE)
                 continue
@@ -141,7 +145,7 @@ class Roaming(Watcher):
     balancer: Balancer
 
     async def _connect(self) -> None:
-        self.url = live(self.balancer.next())
+        self.url = live(await self.balancer.next())
         await super()._connect()
 
 

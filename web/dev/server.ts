@@ -84,8 +84,12 @@ const TYPES: Record<string, string> = {
   ".svg": "image/svg+xml",
 };
 const STATIC = new URL("../../app/static/", import.meta.url);
-const POLICY =
-  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'";
+/** As app/routers/pages.py has it; a test compares the two. */
+const POLICY = [
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self';",
+  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';",
+  "require-trusted-types-for 'script'; trusted-types 'none'",
+].join(" ");
 
 const server = createServer((request, response) => {
   route(request, response).catch(() => {

@@ -47,8 +47,8 @@ class Guest:
 
     @property
     def works(self) -> bool:
-        """Say whether it had its turn."""
-        return self.turn.done() and not self.turn.cancelled() and self.turn.exception() is None
+        """Say whether it has its turn, even if it has yet to hear of it."""
+        return self.visit.cost > 0
 
     @property
     def rests(self) -> bool:

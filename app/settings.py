@@ -7,6 +7,7 @@ for a secret, ``KENTONGAN_<NAME>_FILE`` may name a file that holds it.
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ class Settings(BaseSettings):
     sockets_per_key: int = Field(5_000, ge=1, le=1_000_000)
     #: Origins of pages, beside our own, that may open live connections.
     allowed_origins: list[str] = []
+    #: Addresses or networks of proxies whose word on where a request came from, and by http or
+    #: https, is taken. None by default: whoever reaches the port could say anything.
+    trusted_proxies: list[str] = []
     #: Log lines as JSON for machines, or as text for people.
     log_json: bool = False
     #: On SIGTERM, an api is unready for this many seconds before it takes no more, so
@@ -66,6 +70,14 @@ class Settings(BaseSettings):
         if url is not None:
             check_url(url.get_secret_value())
         return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def check_trusted_proxies(cls, proxies: list[str]) -> list[str]:
+        """Refuse what is no address: a name, or everybody."""
+        for proxy in proxies:
+            ip_network(proxy, strict=False)
+        return proxies
 
     @field_validator("bus_url")
     @classmethod

@@ -9,9 +9,11 @@ from unittest.mock import patch
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from app.routers.pages import DOCS_POLICY, POLICY
 from app.services.health import Health
+from app.settings import Settings
 from tests.api.client import STRUCTURED, Api, Place
 from tests.api.conftest import Installation
 from tests.api.running import api_here
@@ -213,11 +215,24 @@ async def test_the_refusal_of_a_websocket_tells_it(installation: Installation) -
 
 @pytest.mark.parametrize("path", ["/wall", "/v1/events", "/static/favicon.svg", "/nowhere"])
 async def test_a_browser_that_came_by_https_is_to_come_by_it_again(
-    web: httpx.AsyncClient, path: str
+    installation: Installation, web: httpx.AsyncClient, path: str
 ) -> None:
-    secure = await web.get(path, headers={"X-Forwarded-Proto": "https"})
-    assert secure.headers.get_list("strict-transport-security") == ["max-age=31536000"]
-    assert "strict-transport-security" not in (await web.get(path)).headers
+    told = {"X-Forwarded-Proto": "https"}
+    # Anybody could say so.
+    assert "strict-transport-security" not in (await web.get(path, headers=told)).headers
+    async with (
+        api_here(installation.url, trusted_proxies=["127.0.0.0/8"]) as base,
+        httpx.AsyncClient(base_url=base, trust_env=False) as proxy,
+    ):
+        secure = await proxy.get(path, headers=told)
+        assert secure.headers.get_list("strict-transport-security") == ["max-age=31536000"]
+        assert "strict-transport-security" not in (await proxy.get(path)).headers
+
+
+@pytest.mark.parametrize("proxy", ["*", "proxy.example.go.id", "10.0.0.0/40", ""])
+def test_a_proxy_is_trusted_by_its_address_alone(proxy: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(trusted_proxies=[proxy])
 
 
 def test_walls_are_drawn_under_the_same_policy_while_they_are_made() -> None:

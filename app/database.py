@@ -60,8 +60,11 @@ def make_engine(
     pool_size: int,
     command_timeout: float | None = COMMAND_TIMEOUT_S,
     idle_in_transaction_ms: int = IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    name: str = "kentongan",
 ) -> AsyncEngine:
     """Return an engine for one event loop; ``command_timeout`` None is for long work.
+
+    ``name`` is how the server knows its connections.
 
     Each statement is a transaction of its own: ``transaction`` begins the others
     by the driver's own means, which is half a round of SQLAlchemy less for each.
@@ -78,7 +81,7 @@ def make_engine(
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": command_timeout,
             "server_settings": {
-                "application_name": "kentongan",
+                "application_name": name,
                 "lock_timeout": str(LOCK_TIMEOUT_MS),
                 "idle_in_transaction_session_timeout": str(idle_in_transaction_ms),
                 **PLANNING,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -20,6 +21,7 @@ from app.domain.times import Clock
 from app.services.group_commit import GroupCommit
 from app.services.ingest import Ingest
 from app.services.installation import bus_name
+from app.services.ownership import session_name
 from app.services.projector import Projector
 from app.settings import Settings
 
@@ -45,13 +47,15 @@ async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 async def run_projector(settings: Settings, url: str, clock: Clock = clock.now) -> None:
     """Run the projector role until cancelled."""
+    member = secrets.randbelow(2**31 - 1) + 1
     engine = make_engine(
         url,
         pool_size=settings.projector_pool_size,
         idle_in_transaction_ms=PROJECTOR_IDLE_IN_TRANSACTION_MS,
+        name=session_name(member),
     )
     bus = make_bus(settings, url, engine)
-    projector = Projector(engine, url, bus, clock)
+    projector = Projector(engine, url, bus, clock, member)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

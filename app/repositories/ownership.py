@@ -30,6 +30,15 @@ WHERE l.locktype = 'advisory' AND l.classid::bigint = $1 AND l.objsubid = 2 AND 
 """
 # What is not to be had is another's: no wait, and one round trip whatever their number.
 _TAKE = "SELECT k FROM unnest($2::int[]) AS k WHERE pg_try_advisory_lock($1, k)"
+# One that stopped while the server sent it rows, or took rows from it, is not idle, and no time
+# limit of the server's ends it: it would hold its channel's row for as long as it stands.
+_END_LEFTOVERS = """
+SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+WHERE a.datname = current_database() AND a.usename = current_user
+  AND a.xact_start < now() - interval '1 second'
+  AND substring(a.application_name FROM $1 || '([0-9]+)$')::bigint <> ALL ($2::bigint[])
+"""
+_NAME = "kentongan projector "
 _GIVE_BACK = "SELECT pg_advisory_unlock($1, k) FROM unnest($2::int[]) AS k"
 
 
@@ -42,6 +51,17 @@ def _number(channel: str) -> int:
     if channel == NETWORK:
         return 0
     return int(channel.removeprefix(region_channel("")).replace(".", ""))
+
+
+def session_name(member: int) -> str:
+    """Return by which name the server knows the connections of a member."""
+    return f"{_NAME}{member}"
+
+
+async def end_leftovers(session: Any, living: Collection[int]) -> int:
+    """End the transactions of projectors that live no more; return how many there were."""
+    ended: int = await session.fetchval(_END_LEFTOVERS, f"^{_NAME}", list(living))
+    return ended
 
 
 async def join(session: Any, member: int) -> bool:

@@ -12,7 +12,14 @@ from collections.abc import Collection
 from hashlib import blake2b
 from typing import Any
 
+import structlog
+
 from app.repositories import ownership
+from app.repositories.ownership import session_name
+
+__all__ = ["Share", "session_name", "spread"]
+
+log = structlog.get_logger()
 
 
 def spread(channels: Collection[str], members: Collection[int]) -> dict[str, int]:
@@ -74,8 +81,19 @@ class Share:
         return self._mine
 
     async def take(self, channels: Collection[str]) -> list[str]:
-        """Take channels, as far as whoever had them has given them back; return those."""
-        return await ownership.take(self._session, channels) if channels else []
+        """Take channels, as far as whoever had them has given them back; return those.
+
+        Whoever lost them by standing still is kept from holding on to their rows.
+        """
+        if not channels:
+            return []
+        taken = await ownership.take(self._session, channels)
+        if taken and await ownership.end_leftovers(self._session, self._seen[0]):
+            log.warning(
+                "A projector that stands still was parted from the database",
+                action="projector.leftovers",
+            )
+        return taken
 
     async def give_back(self, channels: Collection[str]) -> None:
         """Let others have channels that nobody here works on any more."""

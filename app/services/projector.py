@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,13 +45,13 @@ ANSWERS_WITHIN_S = 5.0
 class Projector:
     """Folds the regions that are its own among all projectors, and the network if that is."""
 
-    def __init__(self, engine: Engine, url: str, bus: Bus, clock: Clock) -> None:
+    def __init__(self, engine: Engine, url: str, bus: Bus, clock: Clock, member: int) -> None:
         self._engine = engine
         self._url = url
         self._bus = bus
         self._clock = clock
         #: The same through losses of the database, so that the same regions come back.
-        self._member = secrets.randbelow(2**31 - 1) + 1
+        self._member = member
         self._channels: frozenset[str] = frozenset()
         self._regions: dict[str, RegionProjector] = {}
         self._working: dict[str, tuple[ChannelWorker, asyncio.Task[None]]] = {}

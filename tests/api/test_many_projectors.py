@@ -6,11 +6,13 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
+import psutil
 import pytest
 from sqlalchemy import text
 
 from app.database import transaction
 from tests.api.nodes import Nodes, a_client_of, some_nodes
+from tests.api.running import Role
 from tests.api.waiting import eventually
 from tests.e2e.ledger import Load, check_log, expected_reports, read_log
 from tests.e2e.reading import read_state, settled, verified
@@ -20,6 +22,31 @@ from tests.e2e.watcher import Agreement, Watcher
 NEVER_MISSED = """
 from app.repositories import ownership
 ownership.SESSION_IDLE_MS = 0
+"""
+#: A projector that stands still while the server waits for rows that it said would come.
+STANDS_STILL_IN_A_COPY = """
+import os, signal
+from app.database import driver_of
+from app.repositories import event_log
+
+async def rows():
+    os.kill(os.getpid(), signal.SIGSTOP)
+    yield b""
+
+async def after(connection, region, seq, limit):
+    await driver_of(connection).copy_to_table("gauges", source=rows())
+    return []
+
+event_log.after = after
+"""
+#: One that leaves such a one alone.
+PARTS_NOBODY = """
+from app.repositories import ownership
+
+async def end_leftovers(session, living):
+    return 0
+
+ownership.end_leftovers = end_leftovers
 """
 #: A projector that believes to own everything, whoever works on it.
 OWNS_ALL = """
@@ -146,6 +173,32 @@ async def test_a_projector_that_lost_its_connections_takes_its_share_again(nodes
     await nodes.true_again()
     await nodes.spread_over(3)
     assert all("projector.database_lost" in "".join(role.log) for role in nodes.projectors)
+
+
+async def stands_still(role: Role) -> None:
+    """Wait until a process has stopped."""
+
+    async def so() -> bool:
+        return psutil.Process(role.process.pid).status() == psutil.STATUS_STOPPED
+
+    await eventually(so, "the projector stands still")
+
+
+async def test_one_that_stands_still_in_the_middle_of_a_copy_holds_nobody_up(
+    template: str,
+) -> None:
+    async with some_nodes(template, apis=1, projectors=0) as nodes:
+        await stands_still(await nodes.add_projector(broken=STANDS_STILL_IN_A_COPY))
+        await nodes.add_projector()
+        await nodes.true_again()
+
+
+async def test_one_that_is_not_parted_from_its_rows_is_found_out(template: str) -> None:
+    async with some_nodes(template, apis=1, projectors=0) as nodes:
+        await stands_still(await nodes.add_projector(broken=STANDS_STILL_IN_A_COPY))
+        await nodes.add_projector(broken=PARTS_NOBODY)
+        with pytest.raises(AssertionError, match="every channel is worked on"):
+            await nodes.true_again(within=10.0)
 
 
 async def test_one_whom_the_server_does_not_miss_when_it_stands_still_is_found_out(
